@@ -1,0 +1,11 @@
+DROP TABLE loopback_message;
+DROP TABLE delivery;
+DROP TABLE payload;
+DROP TABLE diagnostic;
+DROP TABLE message;
+DROP TABLE credential;
+DROP TABLE site_link;
+DROP TABLE site;
+DROP TABLE organization;
+DROP TABLE setting;
+DROP TABLE registry_revision;

@@ -1,0 +1,426 @@
+//! The running service as a value: built from a configuration, stopped in order.
+//!
+//! Start: keys, store, certificates, loopback registry, gateway, listeners. Stop: no new connections, answer what is in
+//! flight, let deliveries end, flush the writer, close the store.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::JoinHandle;
+
+use crate::backends::{Backends, Destination};
+use crate::client::{Account, SendError, TlsError, client_config};
+use crate::config::{Config, ConfigError, DestinationConfig, Keys, KeysError};
+use crate::domain::{Environment, RegionCode, ServerKey};
+use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
+use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
+use crate::hl7::{Identity, ProcessingId};
+use crate::loopback::{self, Loopback};
+use crate::server::{
+    self, Landing, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of,
+};
+use crate::soap::{Limits, SoapVersion};
+use crate::store::{RetentionLimits, Store, StoreError, StoreSettings};
+use crate::validation::ProcessingRules;
+
+/// How long deliveries may take to end when the service stops; what is left stays queued.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// A service that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A value of the configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A destination cannot be used.
+    #[error("regions.{region}.{environment}: {cause}")]
+    Destination {
+        /// Its region.
+        region: RegionCode,
+        /// Its environment.
+        environment: Environment,
+        /// Why not.
+        cause: String,
+    },
+    /// The key files cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The key file is not the one that the database was made with.
+    #[error(
+        "the server key is not the one that this database was made with; restore the key file, or no credential will be right"
+    )]
+    OtherKey,
+    /// The data directory cannot be used.
+    #[error("data directory {path}: {cause}")]
+    DataDir {
+        /// Its path.
+        path: String,
+        /// Why not.
+        cause: String,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("the store cannot be opened{}", because(cause))]
+    Store {
+        /// Why not.
+        #[from]
+        cause: StoreError,
+    },
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+}
+
+fn because(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(String::new, |cause| format!(": {cause}"))
+}
+
+/// What an installation is without listeners: what `serve` builds on and what `admin` works with.
+pub struct Base {
+    /// The door to SQL.
+    pub store: Arc<Store>,
+    /// Key of credential hashes.
+    pub key: ServerKey,
+}
+
+impl Base {
+    /// Opens keys and store; makes what is missing in the data directory.
+    pub async fn open(config: &Config, migrate: bool) -> Result<Self, AppError> {
+        let wrong = |cause: std::io::Error| AppError::DataDir {
+            path: config.data_dir.display().to_string(),
+            cause: cause.to_string(),
+        };
+        private_folder(&config.data_dir).map_err(wrong)?;
+        let (server_key, body_key) = config.key_paths();
+        let keys = Keys::load_or_create(&server_key, &body_key)?;
+        let store = Store::open(StoreSettings {
+            database: config.database_url()?,
+            schema: config.schema(),
+            vault: keys.vault,
+            migrate,
+        })?;
+        let fingerprint = keys.server.hash("fingerprint", "izportal").to_hex();
+        if store.setting_or_insert("server_key_fingerprint", fingerprint.clone()).await?
+            != fingerprint
+        {
+            return Err(AppError::OtherKey);
+        }
+        Ok(Self { store, key: keys.server })
+    }
+}
+
+/// A folder that only its owner can look into, when it is made here.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// The running service.
+pub struct App {
+    /// The door for messages.
+    pub gateway: Arc<Gateway>,
+    /// Public address: `https://host:port`.
+    pub public_url: String,
+    /// Address of health and metrics, when there is one.
+    pub ops: Option<SocketAddr>,
+    /// What a client must trust: the local authority, or nothing when certificates are configured.
+    pub ca: Option<PathBuf>,
+    health: Data<Health>,
+    servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    worker: JoinHandle<()>,
+    _lock: Option<File>,
+}
+
+impl App {
+    /// Starts everything; resolves when the listeners accept.
+    pub async fn start(
+        config: &Config,
+        base: Base,
+        log: SummaryLog,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, AppError> {
+        let lock = if base.store.is_embedded() { Some(lock(&config.data_dir)?) } else { None };
+        let listener = listen(config.server.listen)?;
+        let public_url = public_url(config, &listener)?;
+        let (tls, ca) = certificates(config, &public_url)?;
+        let mut servers = vec![];
+
+        let (backends, registry) = destinations(config, &base)?;
+        if let Some((listener, tls, registry)) = registry {
+            servers.push(run(
+                server::loopback_registry(listener, tls, registry),
+                "the loopback registry",
+            )?);
+        }
+        let runtime = tokio::runtime::Handle::current();
+        let gateway = Gateway::new(
+            Arc::clone(&base.store),
+            backends,
+            base.key,
+            gateway_settings(config),
+            runtime,
+        );
+        let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
+
+        let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
+        let health = Data::new(Health::new(Arc::clone(&gateway), settings));
+        let endpoint = Data::new(Endpoint::new(
+            Arc::clone(&gateway),
+            endpoint_settings(config, &public_url),
+            log,
+        ));
+        let landing = Data::new(Landing::new(&public_url));
+        let size =
+            Size { workers: config.server.workers, connections: config.server.max_connections };
+        let public =
+            server::public(listener, tls.config()?, size, endpoint, health.clone(), landing);
+        servers.push(run(public, "the public listener")?);
+        let ops = operations(config, &health, &mut servers)?;
+        Ok(Self { gateway, public_url, ops, ca, health, servers, worker, _lock: lock })
+    }
+
+    /// Address of the SOAP service.
+    pub fn endpoint(&self) -> String {
+        format!("{}{SOAP_PATH}", self.public_url)
+    }
+
+    /// Stops in order; what was acknowledged is durable, what is not delivered stays queued.
+    pub async fn stop(self) {
+        self.health.drain();
+        self.gateway.stop_workers();
+        // In reverse: health and the public listener first, the loopback registry last, for relays still under way.
+        for (handle, server) in self.servers.into_iter().rev() {
+            handle.stop(true).await;
+            if let Ok(Err(error)) = server.await {
+                tracing::warn!("a listener did not stop cleanly: {error}");
+            }
+        }
+        self.gateway.drain(DRAIN).await;
+        let _ = self.worker.await; // a worker that broke down has been logged; its leases end by themselves
+        let store = Arc::clone(self.gateway.store());
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+}
+
+/// One process owns an embedded database alone: its leases and its writer are its own.
+fn lock(data_dir: &Path) -> Result<File, AppError> {
+    let path = data_dir.join("lock");
+    let wrong = |cause: String| AppError::DataDir { path: data_dir.display().to_string(), cause };
+    let file = File::create(&path).map_err(|cause| wrong(cause.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(wrong("another izportal serves from it".to_owned())),
+        Err(TryLockError::Error(cause)) => Err(wrong(cause.to_string())),
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address)
+        .map_err(|cause| AppError::Listen { address: address.to_string(), cause })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, AppError> {
+    listener
+        .local_addr()
+        .map_err(|cause| AppError::Listen { address: "a listener".to_owned(), cause })
+}
+
+fn run(
+    server: std::io::Result<actix_web::dev::Server>,
+    what: &'static str,
+) -> Result<(ServerHandle, JoinHandle<std::io::Result<()>>), AppError> {
+    let server = server.map_err(|cause| AppError::Listen { address: what.to_owned(), cause })?;
+    Ok((server.handle(), tokio::spawn(server)))
+}
+
+fn public_url(config: &Config, listener: &TcpListener) -> Result<String, AppError> {
+    if config.server.public_url.is_empty() {
+        Ok(format!("https://localhost:{}", local_address(listener)?.port()))
+    } else {
+        Ok(config.server.public_url.trim_end_matches('/').to_owned())
+    }
+}
+
+/// The configured certificate, or one of the local authority for every name that we are called by.
+fn certificates(
+    config: &Config,
+    public_url: &str,
+) -> Result<(ServerTls, Option<PathBuf>), AppError> {
+    let tls = &config.server.tls;
+    let client_ca = Some(tls.client_ca.clone()).filter(|path| !path.as_os_str().is_empty());
+    if !tls.certificate.as_os_str().is_empty() {
+        let files = TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() };
+        return Ok((ServerTls { files, client_ca }, None));
+    }
+    let authority = LocalAuthority::open(config.data_dir.join("tls"))?;
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    names.extend(host_of(public_url).filter(|host| host != "localhost"));
+    let files = authority.server_certificate(&names)?;
+    Ok((ServerTls { files, client_ca }, Some(authority.certificate())))
+}
+
+type Registry = (TcpListener, rustls::ServerConfig, Data<Loopback>);
+
+/// Every destination, and the loopback registry when one of them is it.
+fn destinations(config: &Config, base: &Base) -> Result<(Backends, Option<Registry>), AppError> {
+    let mut backends = Backends::default();
+    let mut inside = vec![];
+    for region in RegionCode::managed() {
+        for environment in Environment::ALL.iter().copied() {
+            let to = config
+                .regions
+                .get(region.as_str())
+                .and_then(|region| region.destination(environment));
+            match to {
+                Some(to) => {
+                    let to = configured(config, to, &format!("regions.{region}.{environment}"))?;
+                    add(&mut backends, region, environment, to)?;
+                }
+                None => inside.push((region, environment)),
+            }
+        }
+    }
+    if inside.is_empty() {
+        return Ok((backends, None));
+    }
+    // The loopback registry has a certificate of the local authority, whatever the public listener shows.
+    let authority = LocalAuthority::open(config.data_dir.join("tls").join("loopback"))?;
+    let files = authority.server_certificate(&["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let port = local_address(&listener)?.port();
+    let trust =
+        client_config(Some(&authority.certificate()), None).map_err(|error| unusable(&error))?;
+    for (region, environment) in inside {
+        let account = Account {
+            username: loopback::ACCOUNT.to_owned(),
+            password: loopback::password(&base.key, region, environment),
+            facility_id: loopback::ACCOUNT.to_owned(),
+        };
+        let to = Destination {
+            endpoint: format!("https://127.0.0.1:{port}{}", loopback::path(region, environment)),
+            version: SoapVersion::V12,
+            account,
+            tls: trust.clone(),
+            timeout: Duration::from_secs(config.gateway.send_timeout_seconds),
+        };
+        add(&mut backends, region, environment, to)?;
+    }
+    let tls = ServerTls { files, client_ca: None }.config()?;
+    let registry = Data::new(Loopback::new(Arc::clone(&base.store), base.key.clone()));
+    Ok((backends, Some((listener, tls, registry))))
+}
+
+fn unusable(error: &TlsError) -> AppError {
+    AppError::Tls(TlsSetupError::Unusable(error.to_string()))
+}
+
+fn add(
+    backends: &mut Backends,
+    region: RegionCode,
+    environment: Environment,
+    to: Destination,
+) -> Result<(), AppError> {
+    backends.add(region, environment, to).map_err(|error: SendError| AppError::Destination {
+        region,
+        environment,
+        cause: error.to_string(),
+    })
+}
+
+fn configured(config: &Config, to: &DestinationConfig, key: &str) -> Result<Destination, AppError> {
+    let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
+    let (certificate, own_key) = (given(&to.certificate), given(&to.key));
+    let tls =
+        client_config(given(&to.ca).as_deref(), certificate.as_deref().zip(own_key.as_deref()))
+            .map_err(|error| unusable(&error))?;
+    Ok(Destination {
+        endpoint: to.url.clone(),
+        version: if to.soap == "1.1" { SoapVersion::V11 } else { SoapVersion::V12 },
+        account: Account {
+            username: to.username.clone(),
+            password: Config::destination_password(to, key)?,
+            facility_id: to.facility_id.clone(),
+        },
+        tls,
+        timeout: Duration::from_secs(config.gateway.send_timeout_seconds),
+    })
+}
+
+fn operations(
+    config: &Config,
+    health: &Data<Health>,
+    servers: &mut Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+) -> Result<Option<SocketAddr>, AppError> {
+    let Ok(address) = config.server.ops_listen.parse::<SocketAddr>() else { return Ok(None) };
+    let listener = listen(address)?;
+    let address = local_address(&listener)?;
+    servers.push(run(server::operations(listener, health.clone()), "the operations listener")?);
+    Ok(Some(address))
+}
+
+fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
+    EndpointSettings {
+        public_url: public_url.to_owned(),
+        longest_request: config.server.max_request_bytes,
+        longest_echo: config.server.max_echo_characters,
+        read_timeout: Duration::from_secs(config.server.read_timeout_seconds),
+        soap_1_1: config.server.soap_1_1,
+        xml: Limits::default(),
+    }
+}
+
+fn gateway_settings(config: &Config) -> GatewaySettings {
+    const DAY: u64 = 24 * 60 * 60;
+    let gateway = &config.gateway;
+    let ids = |texts: &[String]| {
+        texts.iter().filter_map(|text| ProcessingId::of(text.as_bytes())).collect()
+    };
+    let reply_policies: HashMap<_, _> = RegionCode::managed()
+        .map(|region| {
+            let own = config.regions.get(region.as_str()).and_then(|region| region.reply);
+            (region, own.unwrap_or(gateway.reply))
+        })
+        .collect();
+    GatewaySettings {
+        identity: Identity {
+            application: gateway.application.clone(),
+            facility: gateway.facility.clone(),
+        },
+        longest_message: config.server.max_message_characters,
+        conflict_window: Duration::from_secs(gateway.conflict_window_hours * 60 * 60),
+        reply_policies,
+        relay_deadline: Duration::from_secs(gateway.relay_deadline_seconds),
+        send_timeout: Duration::from_secs(gateway.send_timeout_seconds),
+        workers: gateway.delivery_workers,
+        processing: ProcessingRules {
+            test: ids(&gateway.test_processing_ids),
+            production: ids(&gateway.production_processing_ids),
+        },
+        routing: RoutingRules {
+            test: gateway.test_region_disagreement,
+            production: gateway.production_region_disagreement,
+        },
+        retention: RetentionLimits {
+            bodies: Duration::from_secs(config.retention.body_days * DAY),
+            metadata: Duration::from_secs(config.retention.metadata_days * DAY),
+        },
+        node: format!("{}-{}", std::process::id(), crate::domain::MessageId::new().short()),
+    }
+}

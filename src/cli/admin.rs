@@ -1,0 +1,510 @@
+//! `izportal admin`: organizations, Sites, links, credentials; a look at messages and at the loopback registry.
+//!
+//! It works on the database directly, also while the service runs: every change holds from the next message on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use ring::rand::SystemRandom;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::app::Base;
+use crate::cli::{ConfigFile, Failure, Format, output};
+use crate::domain::{
+    COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
+    MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
+    Timestamp,
+};
+use crate::gateway::CREDENTIAL_PURPOSE;
+use crate::server::pin_of_file;
+use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
+
+/// Create and change organizations, Sites, links and credentials; look at messages and at the loopback registry
+#[derive(Args)]
+pub(super) struct Admin {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    format: Format,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Subcommand)]
+enum Noun {
+    /// Organizations that Sites belong to
+    #[command(subcommand)]
+    Organization(OrganizationVerb),
+    /// Sites and Sending Facilities
+    #[command(subcommand)]
+    Site(SiteVerb),
+    /// Which Sending Facility may submit for which Site
+    #[command(subcommand)]
+    Link(LinkVerb),
+    /// Credentials of Sites and Sending Facilities
+    #[command(subcommand)]
+    Credential(CredentialVerb),
+    /// Regions and counties
+    #[command(subcommand)]
+    Region(RegionVerb),
+    /// Messages as the Gateway knows them
+    #[command(subcommand)]
+    Message(MessageVerb),
+    /// What the built-in loopback registry holds
+    #[command(subcommand)]
+    Registry(RegistryVerb),
+    /// Copy the embedded database to a file, while the service runs
+    Backup {
+        /// The file; it must not exist
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum OrganizationVerb {
+    /// Record an organization
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// Show all
+    List,
+}
+
+#[derive(Subcommand)]
+enum SiteVerb {
+    /// Record a Site
+    Create(SiteCreate),
+    /// Show all
+    List,
+    /// Show one
+    Show {
+        /// Its Site ID
+        site: SiteId,
+    },
+    /// Move a Site to another status
+    Status {
+        /// Its Site ID
+        site: SiteId,
+        /// registered, testing, validated, onboarding, production, suspended, inactive or withdrawn
+        status: SiteStatus,
+    },
+}
+
+#[derive(Args)]
+struct SiteCreate {
+    /// Number of its organization
+    #[arg(long)]
+    organization: OrganizationId,
+    /// Its name
+    #[arg(long)]
+    name: String,
+    /// direct, through-facility or sending-facility
+    #[arg(long)]
+    kind: SiteKind,
+    /// County by name or FIPS code; a Sending Facility outside California has none
+    #[arg(long)]
+    county: Option<String>,
+    /// It gives no immunizations (a vendor, an HIE), so it is never the responsible Site
+    #[arg(long)]
+    not_clinical: bool,
+    /// Its status
+    #[arg(long, default_value = "registered")]
+    status: SiteStatus,
+    /// Its Site ID, when it has one already
+    #[arg(long)]
+    id: Option<SiteId>,
+}
+
+#[derive(Subcommand)]
+enum LinkVerb {
+    /// Let a Sending Facility submit for a Site
+    Activate {
+        /// Site ID of the Sending Facility
+        facility: SiteId,
+        /// Site ID of the client Site
+        site: SiteId,
+    },
+    /// End it
+    End {
+        /// Site ID of the Sending Facility
+        facility: SiteId,
+        /// Site ID of the client Site
+        site: SiteId,
+    },
+    /// Show all
+    List,
+}
+
+#[derive(Subcommand)]
+enum CredentialVerb {
+    /// Issue a credential; its password is shown once
+    Issue {
+        /// Site ID of the Site or Sending Facility
+        site: SiteId,
+        /// test or production
+        environment: Environment,
+        /// Username; else the Site ID, with -T for test
+        #[arg(long)]
+        username: Option<String>,
+        /// facilityID of the SOAP call; else the Site ID
+        #[arg(long)]
+        facility_id: Option<String>,
+        /// Days until it ends
+        #[arg(long)]
+        days: Option<u64>,
+    },
+    /// Show all, without secrets
+    List,
+    /// Put a new password beside the present one, which lives on for a while
+    Rotate {
+        /// Its username
+        username: String,
+        /// Hours for which the present password is still taken
+        #[arg(long, default_value_t = 72)]
+        overlap_hours: u64,
+    },
+    /// Refuse it from the next message on
+    Revoke {
+        /// Its username
+        username: String,
+    },
+    /// Demand a client certificate with the public key of this certificate
+    Pin {
+        /// Its username
+        username: String,
+        /// Certificate file (PEM); without it no certificate is demanded any more
+        #[arg(long)]
+        certificate: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum RegionVerb {
+    /// Show the ten regions
+    List,
+    /// Show the 58 counties with their regions
+    Counties,
+}
+
+#[derive(Subcommand)]
+enum MessageVerb {
+    /// Show the newest
+    List {
+        /// Only of this sender
+        #[arg(long)]
+        sender: Option<SiteId>,
+        /// Only for this region
+        #[arg(long)]
+        region: Option<RegionCode>,
+        /// Only in this state: refused, accepted, delivered or rejected
+        #[arg(long)]
+        state: Option<MessageState>,
+        /// Only with this MSH-10
+        #[arg(long)]
+        control_id: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// Show one with its diagnostics and its delivery
+    Show {
+        /// Its id
+        id: MessageId,
+        /// Print the HL7 text and the reply too: patient data
+        #[arg(long)]
+        text: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum RegistryVerb {
+    /// Show the newest messages
+    List {
+        /// Only of this region
+        #[arg(long)]
+        region: Option<RegionCode>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// Show one with its HL7 text: patient data
+    Show {
+        /// Its id
+        id: MessageId,
+    },
+}
+
+/// A credential at the moment of issue.
+#[derive(Serialize)]
+struct Issued<'a> {
+    #[serde(flatten)]
+    credential: &'a Credential,
+    password: &'a str,
+    note: &'static str,
+}
+
+impl Admin {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let format = self.format;
+        if let Noun::Region(verb) = self.noun {
+            match verb {
+                RegionVerb::List => output::show(format, &*REGIONS),
+                RegionVerb::Counties => output::show(format, &*COUNTIES),
+            }
+            return Ok(());
+        }
+        let base = Base::open(&self.config.load()?, false).await?;
+        let desk = Desk { format, now: Timestamp::now(), store: Arc::clone(&base.store), base };
+        let result = match self.noun {
+            Noun::Organization(verb) => desk.organization(verb).await,
+            Noun::Site(verb) => desk.site(verb).await,
+            Noun::Link(verb) => desk.link(verb).await,
+            Noun::Credential(verb) => desk.credential(verb).await,
+            Noun::Message(verb) => desk.message(verb).await,
+            Noun::Registry(verb) => desk.registry(verb).await,
+            Noun::Backup { file } => desk.backup(file).await,
+            Noun::Region(_) => Ok(()),
+        };
+        desk.store.close();
+        result
+    }
+}
+
+/// One administrator at work.
+struct Desk {
+    base: Base,
+    store: Arc<Store>,
+    format: Format,
+    now: Timestamp,
+}
+
+impl Desk {
+    fn show<T: Serialize>(&self, thing: &T) {
+        output::show(self.format, thing);
+    }
+
+    async fn organization(&self, verb: OrganizationVerb) -> Result<(), Failure> {
+        match verb {
+            OrganizationVerb::Create { name } if name.trim().is_empty() => {
+                Err(Failure::usage("the name is blank"))
+            }
+            OrganizationVerb::Create { name } => {
+                self.show(&self.store.organization_create(name.trim().to_owned(), self.now).await?);
+                Ok(())
+            }
+            OrganizationVerb::List => {
+                self.show(&self.store.organization_list().await?);
+                Ok(())
+            }
+        }
+    }
+
+    async fn site(&self, verb: SiteVerb) -> Result<(), Failure> {
+        match verb {
+            SiteVerb::Create(site) => {
+                self.show(&self.store.site_create(new_site(site)?, self.now).await?)
+            }
+            SiteVerb::List => self.show(&self.store.site_list().await?),
+            SiteVerb::Show { site } => self.show(&self.store.site_by_id(site).await?),
+            SiteVerb::Status { site, status } => {
+                self.show(&self.store.site_status_change(site, status, self.now).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn link(&self, verb: LinkVerb) -> Result<(), Failure> {
+        let (facility, site, status) = match verb {
+            LinkVerb::Activate { facility, site } => (facility, site, LinkStatus::Active),
+            LinkVerb::End { facility, site } => (facility, site, LinkStatus::Ended),
+            LinkVerb::List => {
+                self.show(&self.store.link_list().await?);
+                return Ok(());
+            }
+        };
+        self.show(&self.store.link_set(facility, site, status, self.now).await?);
+        Ok(())
+    }
+
+    async fn credential(&self, verb: CredentialVerb) -> Result<(), Failure> {
+        match verb {
+            CredentialVerb::Issue { site, environment, username, facility_id, days } => {
+                let expires_at =
+                    days.map(|days| self.now.plus(Duration::from_secs(days * 24 * 60 * 60)));
+                let names = (username, facility_id);
+                self.show_once(
+                    &issue(&self.base, site, environment, names, expires_at, self.now).await?,
+                );
+            }
+            CredentialVerb::List => self.show(&self.store.credential_list().await?),
+            CredentialVerb::Rotate { username, overlap_hours } => {
+                let password = new_password()?;
+                let hash = self.base.key.hash(CREDENTIAL_PURPOSE, password.reveal());
+                let overlap = Duration::from_secs(overlap_hours * 60 * 60);
+                let credential =
+                    self.store.credential_rotate(username, hash, overlap, self.now).await?;
+                self.show_once(&IssuedCredential { credential, password });
+            }
+            CredentialVerb::Revoke { username } => {
+                self.show(&self.store.credential_revoke(username).await?)
+            }
+            CredentialVerb::Pin { username, certificate } => {
+                let pin = certificate
+                    .map(|path| pin_of_file(&path))
+                    .transpose()
+                    .map_err(Failure::failed)?;
+                self.show(&self.store.credential_pin(username, pin).await?);
+            }
+        }
+        Ok(())
+    }
+
+    fn show_once(&self, issued: &IssuedCredential) {
+        let note = "the password is shown now and never again";
+        self.show(&Issued {
+            credential: &issued.credential,
+            password: issued.password.reveal(),
+            note,
+        });
+    }
+
+    async fn message(&self, verb: MessageVerb) -> Result<(), Failure> {
+        match verb {
+            MessageVerb::List { sender, region, state, control_id, limit } => {
+                let filter = MessageFilter { sender, region, state, control_id, limit };
+                self.show(&self.store.message_list(filter).await?);
+            }
+            MessageVerb::Show { id, text } => {
+                let (message, diagnostics, delivery) = self.store.message_by_id(id).await?;
+                let mut whole =
+                    json!({ "message": message, "diagnostics": diagnostics, "delivery": delivery });
+                if text && let Some(fields) = whole.as_object_mut() {
+                    fields.insert("body".to_owned(), json!(self.opened(id, Part::Body).await?));
+                    fields.insert("reply".to_owned(), json!(self.opened(id, Part::Reply).await?));
+                }
+                self.show_whole(&whole);
+            }
+        }
+        Ok(())
+    }
+
+    async fn opened(&self, id: MessageId, part: Part) -> Result<Option<String>, Failure> {
+        let bytes = self.store.message_payload(id, part).await?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// A message in parts: each under its name.
+    fn show_whole(&self, whole: &serde_json::Value) {
+        match (self.format, whole.as_object()) {
+            (Format::Text, Some(parts)) => {
+                for (name, part) in parts {
+                    output::line(&format!("--- {name}"));
+                    match part.as_str() {
+                        Some(hl7) => output::line(&readable(hl7)),
+                        None => self.show(part),
+                    }
+                }
+            }
+            _ => self.show(whole),
+        }
+    }
+
+    async fn registry(&self, verb: RegistryVerb) -> Result<(), Failure> {
+        match verb {
+            RegistryVerb::List { region, limit } => {
+                self.show(&self.store.loopback_list(region, limit).await?)
+            }
+            RegistryVerb::Show { id } => {
+                let (record, body) = self.store.loopback_by_id(id).await?;
+                self.show_whole(
+                    &json!({ "received": record, "body": String::from_utf8_lossy(&body) }),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn backup(&self, file: PathBuf) -> Result<(), Failure> {
+        if file.exists() {
+            return Err(Failure::usage(format!(
+                "{} exists; a backup never replaces a file",
+                file.display()
+            )));
+        }
+        self.store.backup(file.clone()).await?;
+        self.show(
+            &json!({ "backup": file, "note": "keep the key files of the data directory with it" }),
+        );
+        Ok(())
+    }
+}
+
+/// HL7 for a terminal: a line for each segment, no other control characters.
+fn readable(hl7: &str) -> String {
+    hl7.replace("\r\n", "\n")
+        .replace('\r', "\n")
+        .replace(|one: char| one.is_control() && one != '\n', " ")
+}
+
+fn new_site(site: SiteCreate) -> Result<NewSite, Failure> {
+    let county = match &site.county {
+        None if site.kind == SiteKind::SendingFacility && site.not_clinical => None,
+        None => return Err(Failure::usage("a Site that gives immunizations needs --county")),
+        Some(text) => Some(County::find(text).ok_or_else(|| {
+            Failure::usage("no such county; see `izportal admin region counties`")
+        })?),
+    };
+    if let Some(excluded) = county
+        .filter(|county| !county.gateway_registration && site.kind != SiteKind::SendingFacility)
+    {
+        let text =
+            format!("{} County does not register here: {}", excluded.name, excluded.referral);
+        return Err(Failure::failed(text));
+    }
+    Ok(NewSite {
+        id: site.id,
+        organization: site.organization,
+        name: site.name,
+        kind: site.kind,
+        clinical: !site.not_clinical,
+        county: county.map(|county| county.fips.to_owned()),
+        region: county.map(|county| county.region),
+        status: site.status,
+    })
+}
+
+fn new_password() -> Result<Password, Failure> {
+    Password::generate(&SystemRandom::new())
+        .map_err(|_unspecified| Failure::failed("no randomness for a password"))
+}
+
+/// Issues a credential; username and facility follow the Site ID when they are not given.
+pub(super) async fn issue(
+    base: &Base,
+    site: SiteId,
+    environment: Environment,
+    (username, facility_id): (Option<String>, Option<String>),
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<IssuedCredential, Failure> {
+    let password = new_password()?;
+    let by_default = match environment {
+        Environment::Production => site.to_string(),
+        Environment::Test => format!("{site}-T"),
+    };
+    let new = NewCredential {
+        environment,
+        username: username.unwrap_or(by_default),
+        facility_id: facility_id.unwrap_or_else(|| site.to_string()),
+        secret: base.key.hash(CREDENTIAL_PURPOSE, password.reveal()),
+        expires_at,
+        site,
+    };
+    let credential = base.store.credential_issue(new, now).await?;
+    Ok(IssuedCredential { credential, password })
+}

@@ -1,0 +1,49 @@
+//! `izportal check-config`: what a configuration means, before it is used.
+
+use clap::Args;
+
+use crate::cli::{ConfigFile, Failure, output};
+use crate::config::{Config, EXAMPLE};
+use crate::domain::Environment;
+
+/// Read a configuration and say what is wrong with it, without starting anything
+#[derive(Args)]
+pub(super) struct CheckConfig {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print a file with every key and its default instead
+    #[arg(long)]
+    example: bool,
+}
+
+impl CheckConfig {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        if self.example {
+            output::line(EXAMPLE.trim_end());
+            return Ok(());
+        }
+        let config = self.config.load()?;
+        let database = config.database_url()?;
+        for (code, region) in &config.regions {
+            for environment in Environment::ALL {
+                if let Some(to) = region.destination(*environment) {
+                    Config::destination_password(to, &format!("regions.{code}.{environment}"))?;
+                }
+            }
+        }
+        output::line("The configuration can be used.");
+        output::line(&format!("  database   {database:?}"));
+        output::line(&format!("  listen     https://{}", config.server.listen));
+        let outside = config
+            .regions
+            .values()
+            .flat_map(|region| [&region.test, &region.production])
+            .flatten()
+            .count();
+        output::line(&format!(
+            "  registries {outside} configured, {} by the built-in loopback registry",
+            14 - outside
+        ));
+        Ok(())
+    }
+}

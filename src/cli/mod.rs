@@ -1,0 +1,156 @@
+//! The command line: one program with subcommands, its exit codes, and how it speaks.
+
+mod admin;
+mod check_config;
+mod demo;
+mod migrate;
+mod output;
+mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::AppError;
+use crate::config::{Config, ConfigError};
+use crate::store::StoreError;
+
+pub use output::Format;
+
+/// The CDPH Immunization Gateway: takes immunization messages by SOAP, keeps them, and delivers them to regional registries.
+#[derive(Parser)]
+#[command(name = "izportal", version, max_term_width = 100)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Create and change organizations, Sites, links and credentials; look at messages and at the loopback registry
+    Admin(admin::Admin),
+    /// Read a configuration and say what is wrong with it
+    CheckConfig(check_config::CheckConfig),
+    /// Start with invented Sites and seven loopback registries, submit a first message, and keep serving
+    Demo(demo::Demo),
+    /// Apply, revert or show database migrations
+    Migrate(migrate::Migrate),
+    /// Serve the Gateway
+    Serve(serve::Serve),
+}
+
+/// Where the configuration is.
+#[derive(Args, Clone)]
+struct ConfigFile {
+    /// Configuration file (TOML); without it the defaults hold
+    #[arg(long, env = "IZPORTAL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data directory, instead of the configured one
+    #[arg(long, env = "IZPORTAL_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, Failure> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(data_dir) = &self.data_dir {
+            config.data_dir.clone_from(data_dir);
+        }
+        Ok(config)
+    }
+}
+
+/// A command that did not do what was asked: what to print, and the exit code.
+struct Failure {
+    text: String,
+    code: u8,
+}
+
+/// The thing asked for could not be done.
+const FAILED: u8 = 1;
+/// The command line or the configuration is wrong.
+const USAGE: u8 = 2;
+/// The database or another service could not be reached.
+const UNREACHABLE: u8 = 3;
+
+impl Failure {
+    fn failed(text: impl ToString) -> Self {
+        Self { text: text.to_string(), code: FAILED }
+    }
+
+    fn usage(text: impl ToString) -> Self {
+        Self { text: text.to_string(), code: USAGE }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(format!("configuration: {error}"))
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Config(error) => error.into(),
+            AppError::Store { cause } => cause.into(),
+            other => Self::failed(other),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let cause =
+            std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let code = if matches!(error, StoreError::Unavailable(_)) { UNREACHABLE } else { FAILED };
+        let text = match error {
+            StoreError::Conflict => "that name or ID is taken; choose another".to_owned(),
+            other => format!("{other}{cause}"),
+        };
+        Self { text, code }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+/// Runs the program; 0 done, 1 could not be done, 2 usage or configuration, 3 unreachable.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let program = match Program::try_parse_from(arguments) {
+        Ok(program) => program,
+        Err(help) => {
+            let _ = help.print(); // where standard output is closed there is nobody to tell
+            return ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                output::problem(&format!("cannot start: {error}"));
+                return ExitCode::from(FAILED);
+            }
+        };
+    let result = runtime.block_on(async {
+        match program.command {
+            Command::Admin(admin) => admin.run().await,
+            Command::CheckConfig(check) => check.run(),
+            Command::Demo(demo) => demo.run().await,
+            Command::Migrate(migrate) => migrate.run(),
+            Command::Serve(serve) => serve.run().await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::problem(&failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}

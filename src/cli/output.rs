@@ -1,0 +1,81 @@
+//! How commands speak: tables for people, JSON for scripts, problems on standard error.
+
+use std::io::Write as _;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::Value;
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Prints a line.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}"); // a closed pipe is the reader's wish
+}
+
+/// Prints a problem to standard error.
+pub(super) fn problem(text: &str) {
+    let _ = writeln!(std::io::stderr(), "izportal: {text}"); // as above
+}
+
+/// Prints one thing or a list of things.
+pub(super) fn show<T: Serialize>(format: Format, thing: &T) {
+    let Ok(value) = serde_json::to_value(thing) else {
+        return problem("the result cannot be printed");
+    };
+    match (format, value) {
+        (Format::Json, value) => line(&serde_json::to_string_pretty(&value).unwrap_or_default()),
+        (Format::Text, Value::Array(rows)) => table(&rows),
+        (Format::Text, Value::Object(fields)) => {
+            let width = fields.keys().map(String::len).max().unwrap_or(0);
+            for (name, value) in &fields {
+                line(&format!("{name:width$}  {}", cell(value)));
+            }
+        }
+        (Format::Text, value) => line(&cell(&value)),
+    }
+}
+
+/// Rows under the names of their fields, each column as wide as its widest cell.
+fn table(rows: &[Value]) {
+    let Some(Value::Object(first)) = rows.first() else { return line("(none)") };
+    let names: Vec<&String> = first.keys().collect();
+    let cells = |row: &Value| {
+        names.iter().map(|name| row.get(name.as_str()).map_or(String::new(), cell)).collect()
+    };
+    let mut lines: Vec<Vec<String>> = vec![names.iter().map(ToString::to_string).collect()];
+    lines.extend(rows.iter().map(cells));
+    let width = |column: usize| {
+        lines
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    for row in &lines {
+        let padded: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        line(padded.join("  ").trim_end());
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => {
+            text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
+        }
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,433 @@
+//! The configuration: one TOML file, every key with a default, unknown keys refused, secrets by file or environment.
+
+mod keys;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::{Environment, ReplyPolicy};
+use crate::endpoint::SummaryFormat;
+use crate::gateway::Disagreement;
+use crate::store::DatabaseUrl;
+
+pub(crate) use keys::private_file;
+pub use keys::{Keys, KeysError};
+pub use secret::SecretError;
+
+/// The file with every key and its default, as `izportal check-config --example` prints it.
+pub const EXAMPLE: &str = include_str!("default.toml");
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{path} cannot be read: {cause}")]
+    File {
+        /// Its path.
+        path: String,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// It is not TOML, or has a key or a value that is not known.
+    #[error("{0}")]
+    Syntax(#[from] toml::de::Error),
+    /// A value cannot be used.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The key, with its tables.
+        key: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    fn value(key: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Value { key: key.into(), problem: problem.to_string() }
+    }
+}
+
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident: $kind:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$fmeta])* pub $field: $kind),+ }
+    };
+}
+
+section! {
+    /// All of it. The meaning and the default of every key stand in `default.toml`.
+    Config {
+        /// Folder of the embedded database, keys and certificates.
+        data_dir: PathBuf,
+        /// Listeners and limits.
+        server: ServerConfig,
+        /// Where the data is.
+        database: DatabaseConfig,
+        /// Key files.
+        keys: KeysConfig,
+        /// Logs.
+        log: LogConfig,
+        /// Messages.
+        gateway: GatewayConfig,
+        /// How long data is kept.
+        retention: RetentionConfig,
+        /// Registries, by region code.
+        #[serde(default)]
+        regions: BTreeMap<String, RegionConfig>,
+    }
+}
+
+section! {
+    /// `[server]`
+    ServerConfig {
+        /// Address of the HTTPS listener.
+        listen: SocketAddr,
+        /// Public address.
+        public_url: String,
+        /// Address of health and metrics.
+        ops_listen: String,
+        /// HTTP threads.
+        workers: usize,
+        /// Connections for each thread.
+        max_connections: usize,
+        /// Bytes of a request.
+        max_request_bytes: usize,
+        /// Characters of a message.
+        max_message_characters: usize,
+        /// Characters of an echo.
+        max_echo_characters: usize,
+        /// Seconds for a body.
+        read_timeout_seconds: u64,
+        /// Whether SOAP 1.1 is answered.
+        soap_1_1: bool,
+        /// Certificates.
+        tls: TlsConfig,
+    }
+}
+
+section! {
+    /// `[server.tls]`
+    TlsConfig {
+        /// Certificate chain.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+        /// Authority of client certificates.
+        client_ca: PathBuf,
+    }
+}
+
+section! {
+    /// `[database]`
+    DatabaseConfig {
+        /// Address in the file.
+        url: String,
+        /// File that holds it.
+        url_file: String,
+        /// Environment variable that holds it.
+        url_env: String,
+        /// PostgreSQL schema.
+        schema: String,
+    }
+}
+
+section! {
+    /// `[keys]`
+    KeysConfig {
+        /// Key of credential hashes.
+        server: PathBuf,
+        /// Keys of message bodies.
+        body: PathBuf,
+    }
+}
+
+section! {
+    /// `[log]`
+    LogConfig {
+        /// How lines look.
+        format: SummaryFormat,
+        /// Levels.
+        filter: String,
+    }
+}
+
+section! {
+    /// `[gateway]`
+    GatewayConfig {
+        /// MSH-3 of our ACKs.
+        application: String,
+        /// MSH-4 of our ACKs.
+        facility: String,
+        /// Reply policy of regions that do not say.
+        reply: ReplyPolicy,
+        /// Seconds a sender waits for the registry.
+        relay_deadline_seconds: u64,
+        /// Seconds of one attempt.
+        send_timeout_seconds: u64,
+        /// Deliveries at one time.
+        delivery_workers: usize,
+        /// MSH-11 of test credentials.
+        test_processing_ids: Vec<String>,
+        /// MSH-11 of production credentials.
+        production_processing_ids: Vec<String>,
+        /// MSH-6 in test.
+        test_region_disagreement: Disagreement,
+        /// MSH-6 in production.
+        production_region_disagreement: Disagreement,
+        /// Hours in which an MSH-10 is taken.
+        conflict_window_hours: u64,
+    }
+}
+
+section! {
+    /// `[retention]`
+    RetentionConfig {
+        /// Days for bodies.
+        body_days: u64,
+        /// Days for metadata.
+        metadata_days: u64,
+    }
+}
+
+/// `[regions.CODE]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionConfig {
+    /// Reply policy of this region.
+    pub reply: Option<ReplyPolicy>,
+    /// Its test registry.
+    pub test: Option<DestinationConfig>,
+    /// Its production registry.
+    pub production: Option<DestinationConfig>,
+}
+
+/// `[regions.CODE.test]` and `[regions.CODE.production]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DestinationConfig {
+    /// Address of the SOAP service.
+    pub url: String,
+    /// SOAP version: `1.2` or `1.1`.
+    #[serde(default = "soap_1_2")]
+    pub soap: String,
+    /// Our username there.
+    pub username: String,
+    /// File with our password there.
+    #[serde(default)]
+    pub password_file: String,
+    /// Environment variable with our password there.
+    #[serde(default)]
+    pub password_env: String,
+    /// Our facilityID there.
+    pub facility_id: String,
+    /// Authority of its certificate; the system's roots when empty.
+    #[serde(default)]
+    pub ca: PathBuf,
+    /// Our client certificate.
+    #[serde(default)]
+    pub certificate: PathBuf,
+    /// Its key.
+    #[serde(default)]
+    pub key: PathBuf,
+}
+
+fn soap_1_2() -> String {
+    "1.2".to_owned()
+}
+
+impl RegionConfig {
+    /// The registry of one environment, when it is not the loopback registry.
+    pub const fn destination(&self, environment: Environment) -> Option<&DestinationConfig> {
+        match environment {
+            Environment::Production => self.production.as_ref(),
+            Environment::Test => self.test.as_ref(),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    ///
+    /// # Errors
+    /// Never for the file that is compiled in; a test holds it.
+    pub fn defaults() -> Result<Self, ConfigError> {
+        Self::read("")
+    }
+
+    /// From the text of a file, over the defaults.
+    pub fn read(text: &str) -> Result<Self, ConfigError> {
+        // The file itself first, so that a mistake is shown at its line.
+        let given: toml::Table = toml::from_str(text)?;
+        let mut whole: toml::Table = toml::from_str(EXAMPLE)?;
+        merge(&mut whole, given);
+        let config: Self = toml::Value::Table(whole).try_into()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// From a file, or the defaults when there is none.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Self::defaults() };
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::File { path: path.display().to_string(), cause })?;
+        Self::read(&text)
+    }
+
+    /// Where the data is.
+    pub fn database_url(&self) -> Result<DatabaseUrl, ConfigError> {
+        let DatabaseConfig { url, url_file, url_env, .. } = &self.database;
+        let text = secret::read("database.url", url, url_file, url_env)
+            .map_err(|error| ConfigError::value("database", error))?;
+        match text {
+            Some(text) => {
+                text.reveal().parse().map_err(|problem| ConfigError::value("database.url", problem))
+            }
+            None => Ok(DatabaseUrl::Sqlite(self.data_dir.join("izportal.db"))),
+        }
+    }
+
+    /// The PostgreSQL schema, when one is named.
+    pub fn schema(&self) -> Option<String> {
+        Some(self.database.schema.clone()).filter(|schema| !schema.is_empty())
+    }
+
+    /// The key files, with their defaults.
+    pub fn key_paths(&self) -> (PathBuf, PathBuf) {
+        let path = |given: &Path, name: &str| {
+            if given.as_os_str().is_empty() {
+                self.data_dir.join("keys").join(name)
+            } else {
+                given.to_owned()
+            }
+        };
+        (path(&self.keys.server, "server.key"), path(&self.keys.body, "body.key"))
+    }
+
+    /// Our password at a registry.
+    pub fn destination_password(
+        to: &DestinationConfig,
+        key: &str,
+    ) -> Result<crate::domain::Password, ConfigError> {
+        secret::read(key, "", &to.password_file, &to.password_env)
+            .map_err(|error| ConfigError::value(key, error))?
+            .ok_or_else(|| ConfigError::value(key, "give password_file or password_env"))
+    }
+
+    /// What TOML's types cannot say.
+    fn check(&self) -> Result<(), ConfigError> {
+        for (code, region) in &self.regions {
+            let key = format!("regions.{code}");
+            let known =
+                code.parse::<crate::domain::RegionCode>().ok().filter(|code| code.facts().managed);
+            if known.is_none() {
+                return Err(ConfigError::value(
+                    key,
+                    "not a region that the Gateway routes to; see `izportal admin region list`",
+                ));
+            }
+            for environment in Environment::ALL {
+                let Some(to) = region.destination(*environment) else { continue };
+                if !to.url.starts_with("https://") {
+                    return Err(ConfigError::value(
+                        format!("{key}.{environment}.url"),
+                        "must begin with https://",
+                    ));
+                }
+                if !matches!(to.soap.as_str(), "1.1" | "1.2") {
+                    return Err(ConfigError::value(
+                        format!("{key}.{environment}.soap"),
+                        "must be \"1.2\" or \"1.1\"",
+                    ));
+                }
+            }
+        }
+        if !self.server.ops_listen.is_empty()
+            && self.server.ops_listen.parse::<SocketAddr>().is_err()
+        {
+            return Err(ConfigError::value("server.ops_listen", "must be ADDRESS:PORT, or empty"));
+        }
+        if !(self.server.public_url.is_empty() || self.server.public_url.starts_with("https://")) {
+            return Err(ConfigError::value("server.public_url", "must begin with https://"));
+        }
+        let tls = &self.server.tls;
+        if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
+            return Err(ConfigError::value(
+                "server.tls",
+                "give both certificate and key, or neither",
+            ));
+        }
+        if self.gateway.send_timeout_seconds == 0 || self.gateway.relay_deadline_seconds == 0 {
+            return Err(ConfigError::value(
+                "gateway",
+                "a time-out of 0 seconds never lets anything through",
+            ));
+        }
+        for id in
+            self.gateway.test_processing_ids.iter().chain(&self.gateway.production_processing_ids)
+        {
+            if crate::hl7::ProcessingId::of(id.as_bytes()).is_none() {
+                return Err(ConfigError::value("gateway", "processing ids are P, T and D"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts what was given over the defaults, table by table.
+fn merge(into: &mut toml::Table, given: toml::Table) {
+    for (key, value) in given {
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(known)), toml::Value::Table(given)) => merge(known, given),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_example_is_the_default_and_names_no_registry() {
+        let config = Config::defaults().unwrap();
+        assert!(config.regions.is_empty());
+        assert!(matches!(config.database_url().unwrap(), DatabaseUrl::Sqlite(_)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        for text in ["colour = 1", "[server]\nportt = 1", "[regions.CAIRBA]\nspeed = 1"] {
+            let error = Config::read(text).unwrap_err().to_string();
+            assert!(error.contains("unknown field"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_key() {
+        let cases = [
+            ("[regions.CAIR9]", "regions.CAIR9"),
+            ("[regions.SD]", "regions.SD"),
+            ("[server]\nops_listen = \"here\"", "ops_listen"),
+            ("[server]\npublic_url = \"http://a\"", "public_url"),
+            ("[server.tls]\nkey = \"a\"", "server.tls"),
+            ("[gateway]\nsend_timeout_seconds = 0", "gateway"),
+            ("[gateway]\ntest_processing_ids = [\"X\"]", "gateway"),
+            (
+                "[regions.CAIRBA.test]\nurl = \"http://a\"\nusername = \"u\"\nfacility_id = \"f\"",
+                "CAIRBA.test.url",
+            ),
+        ];
+        for (text, key) in cases {
+            let error = Config::read(text).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What is remembered of a message. Nothing of the patient.
+
+use serde::Serialize;
+
+use crate::domain::{Environment, MessageId, RegionCode, SiteId, Timestamp, words};
+
+words! {
+    /// Where a message stands, as its sender would ask.
+    MessageState {
+        /// Not taken: the ACK says why.
+        Refused = "refused",
+        /// Taken, durable, on its way to the registry.
+        Accepted = "accepted",
+        /// The registry took it.
+        Delivered = "delivered",
+        /// The registry answered that it did not take it.
+        Rejected = "rejected",
+    }
+}
+
+impl MessageState {
+    /// Whether nothing more will happen to a message in this state.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Accepted)
+    }
+}
+
+/// The metadata of one submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageRecord {
+    /// Our identifier.
+    pub id: MessageId,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// Site ID of the authenticated sender.
+    pub sender: SiteId,
+    /// Environment of its credential.
+    pub environment: Environment,
+    /// The responsible Site, when there was one.
+    pub site: Option<SiteId>,
+    /// The region that it goes to, when there is one.
+    pub region: Option<RegionCode>,
+    /// MSH-10 as received, at most 199 characters.
+    pub control_id: String,
+    /// MSH-9.1 and MSH-9.2, such as `VXU^V04`.
+    pub message_type: String,
+    /// Size of the HL7 text in bytes.
+    pub size: i64,
+    /// Where it stands.
+    pub state: MessageState,
+    /// MSA-1 of the reply that the sender got.
+    pub ack_code: String,
+    /// Number of diagnostics.
+    pub diagnostics: i64,
+}

@@ -1,0 +1,89 @@
+//! The words of the trade: Sites, Regions, credentials, messages, deliveries.
+//!
+//! Pure values: no SQL, no HTTP, no clock and no randomness of their own (both are arguments). May import `hl7` only.
+//! A type that holds a secret or patient data prints its shape, never its content.
+
+mod county;
+mod credential;
+mod delivery;
+mod diagnostic;
+mod ids;
+mod message;
+mod organization;
+mod region;
+mod retry;
+mod secret;
+mod site;
+mod site_link;
+mod timestamp;
+
+pub use county::{COUNTIES, County};
+pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
+pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
+pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
+pub use ids::{CredentialId, MessageId, OrganizationId, SiteId, UnknownWord, WrongId};
+pub use message::{MessageRecord, MessageState};
+pub use organization::Organization;
+pub use region::{REGIONS, RegionCode, RegionFacts};
+pub use retry::retry_after;
+pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
+pub use site::{Refusal, Site, SiteKind, SiteStatus};
+pub use site_link::{LinkStatus, SiteLink};
+pub use timestamp::Timestamp;
+
+/// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// Every value, in declaration order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word as it stands in columns, JSON and metrics.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.word()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.word())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::domain::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err($crate::domain::UnknownWord { expected: &[$($word),+] }),
+                }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use words;

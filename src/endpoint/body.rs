@@ -1,0 +1,70 @@
+//! Request bodies: counted while they arrive, bounded in size and time.
+
+use std::time::Duration;
+
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt as _;
+
+/// How much of a body past the limit is read and thrown away before the fault is sent. Most client stacks write the whole
+/// request before they read: without this they see a broken pipe instead of the fault. Past it, reading stops.
+const DRAIN: usize = 16 * 1024 * 1024;
+
+/// First allocation for a body whose length is not declared.
+const FIRST_ALLOCATION: usize = 8 * 1024;
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The connection broke, or the transfer coding is wrong.
+    #[error("the body broke off")]
+    Broken,
+    /// It did not arrive in time.
+    #[error("the body did not arrive in time")]
+    Late,
+    /// It is longer than the limit.
+    #[error("the body is longer than the limit")]
+    TooLarge {
+        /// Whether all of it was read, so that the connection can be used again.
+        drained: bool,
+    },
+}
+
+/// Reads a body of at most `limit` bytes within `timeout`.
+pub async fn read_body(
+    mut payload: Payload,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes, BodyError> {
+    tokio::time::timeout(timeout, collect(&mut payload, limit))
+        .await
+        .map_err(|_elapsed| BodyError::Late)?
+}
+
+async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, BodyError> {
+    let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
+    let first = first.map_err(|_broken| BodyError::Broken)?;
+    let mut read = first.len();
+    let mut whole = BytesMut::new();
+    let mut only = Some(first);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_broken| BodyError::Broken)?;
+        read = read.saturating_add(chunk.len());
+        if read > limit {
+            // Nothing of it will be used: the memory goes back at once.
+            (whole, only) = (BytesMut::new(), None);
+            if read > limit.saturating_add(DRAIN) {
+                return Err(BodyError::TooLarge { drained: false });
+            }
+            continue;
+        }
+        if let Some(first) = only.take() {
+            whole.reserve(FIRST_ALLOCATION.max(first.len() + chunk.len()));
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    if read > limit {
+        return Err(BodyError::TooLarge { drained: true });
+    }
+    Ok(only.unwrap_or_else(|| whole.freeze()))
+}

@@ -1,0 +1,231 @@
+//! From the queue to the registry: claim, send, settle. Two short transactions, none open over the network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::backends::RegistryReply;
+use crate::client::SendError;
+use crate::domain::{DeliveryState, Environment, MessageId, RegionCode, Timestamp, retry_after};
+use crate::gateway::{Gateway, LEASE_MARGIN};
+use crate::hl7::Message;
+use crate::store::{Claim, Part, Settlement};
+
+/// How often the worker looks at the queue when nobody wakes it: for what other nodes queued and what is due again.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How often what is past its retention is swept.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// One attempt to deliver one message.
+pub(super) struct Attempt {
+    pub(super) message: MessageId,
+    pub(super) region: RegionCode,
+    pub(super) environment: Environment,
+    pub(super) attempts: i64,
+    /// The HL7 text as received.
+    pub(super) body: Vec<u8>,
+}
+
+impl From<Claim> for Attempt {
+    fn from(claim: Claim) -> Self {
+        let Claim { message, region, environment, attempts, body } = claim;
+        Self { message, region, environment, attempts, body }
+    }
+}
+
+impl Gateway {
+    /// Delivers at once and waits for the registry's reply, at most as long as the relay deadline. The attempt itself goes
+    /// on after that and settles by itself.
+    pub(super) async fn relay(&self, attempt: Attempt) -> Option<RegistryReply> {
+        let gateway = self.itself()?;
+        let sending =
+            self.deliveries.spawn_on(async move { gateway.deliver(attempt).await }, &self.runtime);
+        match tokio::time::timeout(self.settings.relay_deadline, sending).await {
+            Ok(Ok(reply)) => reply,
+            // Late, or the attempt broke down: the message is durable and its delivery stays in the queue.
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+
+    /// Sends one message and records what came of it; gives the reply when the registry answered.
+    async fn deliver(&self, attempt: Attempt) -> Option<RegistryReply> {
+        let Attempt { message, region, environment, attempts, body } = attempt;
+        let sent = match Message::parse(&body).map(|parsed| std::str::from_utf8(parsed.body())) {
+            Ok(Ok(text)) => self.backends.send(region, environment, text).await,
+            _ => Err(SendError::Permanent("the stored message cannot be read".to_owned())),
+        };
+        let settlement = self.settlement(message, attempts, sent.as_ref(), Timestamp::now());
+        match self.store.delivery_settle(settlement).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(message.id = %message, "the lease of {message} had ended before it was settled")
+            }
+            // The registry has the message and the lease will end: it will be delivered once more, which is bounded.
+            Err(error) => {
+                tracing::error!(message.id = %message, "delivery of {message} was not settled: {error}")
+            }
+        }
+        match sent {
+            Ok(reply) => Some(reply),
+            Err(error) => {
+                tracing::warn!(
+                    message.id = %message, delivery.region = %region, delivery.environment = %environment,
+                    delivery.attempts = attempts, "delivery of {message} to {region} failed: {error}"
+                );
+                None
+            }
+        }
+    }
+
+    fn settlement(
+        &self,
+        message: MessageId,
+        attempts: i64,
+        sent: Result<&RegistryReply, &SendError>,
+        now: Timestamp,
+    ) -> Settlement {
+        let (state, next_attempt_at, last_error, reply) = match sent {
+            Ok(reply) => {
+                let state =
+                    if reply.taken { DeliveryState::Delivered } else { DeliveryState::Rejected };
+                let sealed = self.store.vault().seal(message, Part::Reply, reply.text.as_bytes());
+                (state, now, None, sealed.ok().map(|sealed| (sealed, reply.ack_code.clone())))
+            }
+            Err(error) => (
+                DeliveryState::Queued,
+                now.plus(retry_after(attempts)),
+                Some(error.to_string()),
+                None,
+            ),
+        };
+        Settlement {
+            message,
+            owner: self.settings.node.clone(),
+            state,
+            next_attempt_at,
+            last_error,
+            reply,
+            now,
+        }
+    }
+
+    /// Delivers what is queued and sweeps what is past its time, until [`Gateway::drain`].
+    pub async fn run_workers(self: Arc<Self>) {
+        if self.store.is_embedded()
+            && let Err(error) = self.store.delivery_release_all(Timestamp::now()).await
+        {
+            tracing::error!("leases of an earlier run were not released: {error}");
+        }
+        tokio::join!(self.run_delivery(), self.run_sweeper(), self.run_refresher());
+    }
+
+    async fn run_delivery(&self) {
+        if self.settings.workers == 0 {
+            return;
+        }
+        let places = Arc::new(Semaphore::new(self.settings.workers));
+        while !self.stopping.is_cancelled() {
+            let free = places.available_permits();
+            let taken = if free == 0 { 0 } else { self.claim_and_send(free, &places).await };
+            if taken == free && free > 0 {
+                continue;
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = self.work.notified() => {}
+            }
+        }
+    }
+
+    /// Claims up to `free` due deliveries and starts sending them; gives their number.
+    async fn claim_and_send(&self, free: usize, places: &Arc<Semaphore>) -> usize {
+        let lease = self.settings.send_timeout + LEASE_MARGIN;
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        let claims = match self
+            .store
+            .delivery_claim(self.settings.node.clone(), Timestamp::now(), lease, limit)
+            .await
+        {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::error!("the queue of deliveries could not be read: {error}");
+                return 0;
+            }
+        };
+        let taken = claims.len();
+        for claim in claims {
+            let (Ok(place), Some(gateway)) =
+                (Arc::clone(places).acquire_owned().await, self.itself())
+            else {
+                break;
+            };
+            self.deliveries.spawn_on(
+                async move {
+                    gateway.deliver(claim.into()).await;
+                    drop(place);
+                    gateway.work.notify_one();
+                },
+                &self.runtime,
+            );
+        }
+        taken
+    }
+
+    async fn run_sweeper(&self) {
+        while !self.stopping.is_cancelled() {
+            match self.store.retention_sweep(self.settings.retention, Timestamp::now()).await {
+                Ok(removed) if removed == Default::default() => {}
+                Ok(removed) => tracing::info!(
+                    removed.bodies,
+                    removed.messages,
+                    removed.loopback,
+                    "retention: {} bodies and {} messages removed",
+                    removed.bodies,
+                    removed.messages
+                ),
+                Err(error) => tracing::error!("retention was not enforced: {error}"),
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => {}
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+        }
+    }
+
+    /// Keeps the directory young while no submission does, and the gauges of the queue true.
+    async fn run_refresher(&self) {
+        while !self.stopping.is_cancelled() {
+            if let Err(error) = self.store.directory_refresh().await {
+                tracing::warn!("the directory was not refreshed: {error}");
+            }
+            self.gauge_backlog().await;
+            tokio::select! {
+                () = self.stopping.cancelled() => {}
+                () = tokio::time::sleep(POLL * 5) => {}
+            }
+        }
+    }
+
+    async fn gauge_backlog(&self) {
+        let Ok(backlog) = self.store.delivery_backlog().await else { return };
+        let now = Timestamp::now();
+        for region in RegionCode::managed() {
+            for environment in Environment::ALL {
+                let row =
+                    backlog.iter().find(|(code, side, ..)| *code == region && side == environment);
+                let depth = row.map_or(0, |(_, _, depth, _)| *depth);
+                let oldest = row
+                    .and_then(|(.., oldest)| *oldest)
+                    .map_or(0, |oldest| now.seconds_since(oldest));
+                let labels = [("destination", region.as_str()), ("mode", environment.word())];
+                metrics::gauge!("gateway_queue_depth", &labels)
+                    .set(u32::try_from(depth).unwrap_or(u32::MAX));
+                metrics::gauge!("gateway_queue_oldest_age_seconds", &labels)
+                    .set(u32::try_from(oldest).unwrap_or(u32::MAX));
+            }
+        }
+    }
+}

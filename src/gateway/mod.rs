@@ -1,0 +1,137 @@
+//! What happens to messages.
+//!
+//! Two promises. *No acknowledged message is lost*: a sender hears AA only after the message, its diagnostics and its
+//! delivery are committed with an fsync. *A message goes where the responsible Site's registration says*: never by
+//! MSH-6, never to production with a test credential. May import `backends`, `client`'s errors, `domain`, `hl7`, `store`
+//! and `validation`; knows nothing of SOAP or HTTP.
+
+mod authenticate;
+mod deliver;
+mod reply;
+mod route;
+mod submit;
+mod throttle;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::backends::Backends;
+use crate::domain::{RegionCode, ReplyPolicy, ServerKey};
+use crate::gateway::throttle::Throttle;
+use crate::hl7::Identity;
+use crate::store::{RetentionLimits, Store};
+use crate::validation::ProcessingRules;
+
+pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
+pub use route::{Disagreement, RoutingRules};
+pub use submit::{Call, Facts, Outcome, SubmitError, Submitted};
+
+/// Longest time one attempt to reach a registry may take; a lease lasts a little longer.
+const LEASE_MARGIN: Duration = Duration::from_secs(15);
+
+/// What the gateway is told by configuration.
+pub struct GatewaySettings {
+    /// MSH-3 and MSH-4 of our own ACKs.
+    pub identity: Identity,
+    /// Longest HL7 message, in characters.
+    pub longest_message: usize,
+    /// How long a sender's MSH-10 may not return with another body.
+    pub conflict_window: Duration,
+    /// Which ACK the senders of a region get; [`ReplyPolicy::Relay`] for those not named.
+    pub reply_policies: HashMap<RegionCode, ReplyPolicy>,
+    /// How long a sender waits for the registry's ACK before it gets ours.
+    pub relay_deadline: Duration,
+    /// Longest wait for a registry in one attempt.
+    pub send_timeout: Duration,
+    /// Deliveries under way at one time in the worker; none: this process delivers only what it relays.
+    pub workers: usize,
+    /// MSH-11 by environment.
+    pub processing: ProcessingRules,
+    /// Rules of routing.
+    pub routing: RoutingRules,
+    /// How long data is kept.
+    pub retention: RetentionLimits,
+    /// Name of this process in leases.
+    pub node: String,
+}
+
+/// The door for messages. One for each process.
+pub struct Gateway {
+    store: Arc<Store>,
+    backends: Backends,
+    key: ServerKey,
+    settings: GatewaySettings,
+    throttle: Throttle,
+    /// Deliveries run here, so that they outlive the HTTP worker that began them.
+    runtime: Handle,
+    work: Notify,
+    deliveries: TaskTracker,
+    stopping: CancellationToken,
+    me: Weak<Self>,
+}
+
+impl Gateway {
+    /// A gateway over an open store; call [`Gateway::run_workers`] to let it deliver what is queued.
+    pub fn new(
+        store: Arc<Store>,
+        backends: Backends,
+        key: ServerKey,
+        settings: GatewaySettings,
+        runtime: Handle,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            store,
+            backends,
+            key,
+            settings,
+            throttle: Throttle::new(),
+            runtime,
+            work: Notify::new(),
+            deliveries: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            me: Weak::clone(me),
+        })
+    }
+
+    /// The store behind it.
+    pub const fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The registries behind it.
+    pub const fn backends(&self) -> &Backends {
+        &self.backends
+    }
+
+    /// Begins no new delivery from the queue.
+    pub fn stop_workers(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Begins no new delivery, waits for those under way (at most `patience`); what is left stays queued.
+    pub async fn drain(&self, patience: Duration) {
+        self.stopping.cancel();
+        self.deliveries.close();
+        if tokio::time::timeout(patience, self.deliveries.wait()).await.is_err() {
+            tracing::warn!(
+                deliveries = self.deliveries.len(),
+                "deliveries under way at the end of the drain stay queued"
+            );
+        }
+    }
+
+    /// Itself, for a task that may outlive its caller.
+    fn itself(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
+    fn reply_policy(&self, region: RegionCode) -> ReplyPolicy {
+        self.settings.reply_policies.get(&region).copied().unwrap_or(ReplyPolicy::Relay)
+    }
+}

@@ -1,0 +1,460 @@
+//! The spine: one submitSingleMessage from the call to the reply, one line for each step of the walk.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ring::digest;
+
+use crate::domain::{
+    ClientKeyPin, Diagnostic, Environment, MessageId, MessageRecord, MessageState, RegionCode,
+    ReplyPolicy, SiteId, Timestamp,
+};
+use crate::gateway::authenticate::{AuthenticatedSender, Part as CredentialPart, Presented};
+use crate::gateway::deliver::Attempt;
+use crate::gateway::reply::ack_code;
+use crate::gateway::route::{Route, route};
+use crate::gateway::{Gateway, LEASE_MARGIN};
+use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError};
+use crate::store::{Acceptance, Accepted, Directory, NewDelivery, Part, StoreError};
+use crate::validation;
+
+/// How often a submission is judged anew because a credential, Site or link changed under it.
+const JUDGEMENTS: usize = 8;
+
+/// Longest MSH-10 that is remembered. Source: guide 1.5, MSH-10.
+const CONTROL_ID_LENGTH: usize = 199;
+
+/// One call of submitSingleMessage, as the edge read it.
+pub struct Call<'a> {
+    /// `username`, absent when not given.
+    pub username: Option<&'a str>,
+    /// `password`, absent when not given.
+    pub password: Option<&'a str>,
+    /// `facilityID`, absent when not given.
+    pub facility_id: Option<&'a str>,
+    /// `hl7Message`, absent when not given.
+    pub hl7: Option<&'a str>,
+    /// Public key of the client certificate, when one was shown and verified.
+    pub client_key: Option<ClientKeyPin>,
+    /// Where the call came from.
+    pub address: IpAddr,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({} bytes of HL7)", self.hl7.map_or(0, str::len))
+    }
+}
+
+/// Why a call has no HL7 reply. Everything else is answered with an ACK.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// hl7Message is a batch.
+    #[error("the text is a batch")]
+    Batch,
+    /// A part of the credentials is absent or blank.
+    #[error("credentials are missing")]
+    CredentialsMissing(CredentialPart),
+    /// The credentials open nothing; no more is said.
+    #[error("credentials refused")]
+    CredentialsRefused {
+        /// Whether the caller has failed so often that it was answered late.
+        throttled: bool,
+    },
+    /// hl7Message is absent, nil or blank.
+    #[error("there is no message")]
+    MessageMissing,
+    /// hl7Message does not begin with MSH.
+    #[error("the text does not begin with MSH")]
+    NoHeader,
+    /// hl7Message holds more than one message.
+    #[error("the text holds several messages")]
+    SeveralMessages,
+    /// hl7Message is longer than the limit or has too many segments.
+    #[error("the message is too large")]
+    TooLarge {
+        /// The limit, in characters.
+        limit: usize,
+    },
+    /// The message could not be made durable, so it was not accepted.
+    #[error("the message was not stored")]
+    NotStored(#[source] StoreError),
+}
+
+/// How a submission ended, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The Gateway's own ACK: durable, on its way.
+    Queued,
+    /// The Gateway's own ACK: not kept.
+    Refused,
+    /// The registry's ACK.
+    Relayed,
+    /// The reply of an earlier, equal submission.
+    Repeated,
+}
+
+impl Outcome {
+    /// The word in logs and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Refused => "refused",
+            Self::Relayed => "relayed",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
+/// What may be said of a submission outside the store: nothing of the patient.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The sender.
+    pub sender: SiteId,
+    /// Environment of its credential.
+    pub environment: Environment,
+    /// The responsible Site, when there is one.
+    pub site: Option<SiteId>,
+    /// The region, when there is one.
+    pub region: Option<RegionCode>,
+    /// MSH-9.1 and MSH-9.2.
+    pub message_type: String,
+    /// MSH-10.
+    pub control_id: String,
+    /// MSA-1 of the reply.
+    pub ack_code: String,
+    /// Rules that found something.
+    pub rules: Vec<&'static str>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// A submission with its HL7 reply.
+pub struct Submitted {
+    /// Our identifier of it.
+    pub id: MessageId,
+    /// The HL7 text for the sender.
+    pub reply: String,
+    /// What may be logged.
+    pub facts: Facts,
+}
+
+/// A submission as it was judged: what was found and where it goes.
+struct Judged {
+    route: Option<Route>,
+    found: Vec<Diagnostic>,
+    /// The Gateway's own ACK; what the sender hears unless the registry answers in time.
+    own_reply: String,
+}
+
+impl Gateway {
+    /// Takes one submission from call to reply.
+    ///
+    /// # Errors
+    /// When no ACK can be given: the call has no valid credentials or no message, or nothing could be stored.
+    pub async fn submit_single_message(
+        &self,
+        id: MessageId,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Result<Submitted, SubmitError> {
+        let presented = Presented::of(call)?;
+        let mut sender = self.authenticated(&presented, call, now).await?;
+        let text =
+            call.hl7.filter(|text| !text.trim().is_empty()).ok_or(SubmitError::MessageMissing)?;
+        let message = self.parsed(text)?;
+        let header = Header::of(&message);
+        let body_digest = digest_of(message.body());
+
+        for _ in 0..JUDGEMENTS {
+            let directory = self.store.directory();
+            let submission =
+                Submission { id, now, sender: &sender, text, header: &header, body_digest };
+            let judged = self.judge(&directory, &submission, &message);
+            match self.accept(&submission, &judged, directory.revision).await? {
+                Accepted::Stored => return Ok(self.answer(&submission, judged).await),
+                Accepted::Replay { id: first, reply } => {
+                    return self.repeat(&submission, judged, first, reply);
+                }
+                Accepted::Conflict { received_at, .. } => {
+                    return self
+                        .refuse_conflict(&submission, directory.revision, received_at)
+                        .await;
+                }
+                Accepted::Stale => {
+                    self.store.directory_refresh().await.map_err(SubmitError::NotStored)?;
+                    sender = self.authenticated(&presented, call, now).await?;
+                }
+            }
+        }
+        Err(SubmitError::NotStored(StoreError::Overloaded))
+    }
+
+    /// The sender; when the directory in memory does not know it, the database is asked before it is refused.
+    async fn authenticated(
+        &self,
+        presented: &Presented<'_>,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Result<AuthenticatedSender, SubmitError> {
+        if let Some(sender) = self.authenticate(&self.store.directory(), presented, call, now) {
+            return Ok(sender);
+        }
+        if self.store.directory_refresh().await.map_err(SubmitError::NotStored)?
+            && let Some(sender) = self.authenticate(&self.store.directory(), presented, call, now)
+        {
+            return Ok(sender);
+        }
+        let throttled = self.throttle.failed(call.address, presented.username).await;
+        Err(SubmitError::CredentialsRefused { throttled })
+    }
+
+    fn parsed<'a>(&self, text: &'a str) -> Result<Message<'a>, SubmitError> {
+        let limit = self.settings.longest_message;
+        if text.len() > limit && text.chars().nth(limit).is_some() {
+            return Err(SubmitError::TooLarge { limit });
+        }
+        Message::parse(text.as_bytes()).map_err(|error| match error {
+            ParseError::Batch => SubmitError::Batch,
+            ParseError::NoHeader => SubmitError::NoHeader,
+            ParseError::SeveralMessages => SubmitError::SeveralMessages,
+            ParseError::TooLarge | ParseError::TooManySegments => SubmitError::TooLarge { limit },
+        })
+    }
+
+    /// Content, then route, then the reply that we would give ourselves; a message that is not processed is not routed.
+    fn judge(
+        &self,
+        directory: &Directory,
+        submission: &Submission<'_, '_>,
+        message: &Message<'_>,
+    ) -> Judged {
+        let Submission { sender, header, .. } = *submission;
+        let mut found =
+            validation::check(message, header, sender.environment(), &self.settings.processing);
+        if found.iter().any(Diagnostic::refuses) {
+            return self.judged(submission, None, found);
+        }
+        let (way, on_the_way) = route(directory, sender, message, header, self.settings.routing);
+        found.extend(on_the_way);
+        let route = way.filter(|_| !found.iter().any(Diagnostic::stops));
+        self.judged(submission, route, found)
+    }
+
+    fn judged(
+        &self,
+        submission: &Submission<'_, '_>,
+        route: Option<Route>,
+        found: Vec<Diagnostic>,
+    ) -> Judged {
+        let Submission { id, now, header, .. } = *submission;
+        let own_reply = self.own_reply(header, id, now, &found, route.as_ref().map(Route::region));
+        Judged { route, found, own_reply }
+    }
+
+    /// Makes the submission durable as judged: with a delivery when it has a way, as a refusal when it has none.
+    async fn accept(
+        &self,
+        submission: &Submission<'_, '_>,
+        judged: &Judged,
+        revision: i64,
+    ) -> Result<Accepted, SubmitError> {
+        let acceptance =
+            self.acceptance(submission, judged, revision).map_err(SubmitError::NotStored)?;
+        self.store.message_accept(acceptance).await.map_err(SubmitError::NotStored)
+    }
+
+    fn acceptance(
+        &self,
+        submission: &Submission<'_, '_>,
+        judged: &Judged,
+        revision: i64,
+    ) -> Result<Acceptance, StoreError> {
+        let Submission { id, now, sender, text, .. } = *submission;
+        let delivery = judged.route.as_ref().map(|route| self.new_delivery(route, now));
+        let at_once = judged
+            .route
+            .as_ref()
+            .is_none_or(|route| self.reply_policy(route.region()) == ReplyPolicy::Accept);
+        let vault = self.store.vault();
+        let reply = at_once.then(|| vault.seal(id, Part::Reply, judged.own_reply.as_bytes()));
+        let control_id = submission.control_id();
+        Ok(Acceptance {
+            revision,
+            submission_key: judged
+                .route
+                .is_some()
+                .then(|| format!("{} {} {control_id}", sender.site().id, sender.environment())),
+            body_digest: submission.body_digest,
+            body: vault.seal(id, Part::Body, text.as_bytes())?,
+            reply: reply.transpose()?,
+            delivery,
+            conflict_after: now.minus(self.settings.conflict_window),
+            diagnostics: judged.found.iter().map(Diagnostic::record).collect(),
+            record: MessageRecord {
+                id,
+                received_at: now,
+                sender: sender.site().id.clone(),
+                environment: sender.environment(),
+                site: judged.route.as_ref().map(|route| route.site().clone()),
+                region: judged.route.as_ref().map(Route::region),
+                control_id,
+                message_type: submission.message_type(),
+                size: i64::try_from(text.len()).unwrap_or(i64::MAX),
+                state: if judged.route.is_some() {
+                    MessageState::Accepted
+                } else {
+                    MessageState::Refused
+                },
+                ack_code: ack_code(&judged.found).code().to_owned(),
+                diagnostics: i64::try_from(judged.found.len()).unwrap_or(i64::MAX),
+            },
+        })
+    }
+
+    /// Under `relay` this call sends the message itself, so the delivery is born with a lease.
+    fn new_delivery(&self, route: &Route, now: Timestamp) -> NewDelivery {
+        let leased = self.reply_policy(route.region()) == ReplyPolicy::Relay;
+        let due = if leased { now.plus(self.settings.send_timeout + LEASE_MARGIN) } else { now };
+        NewDelivery {
+            region: route.region(),
+            environment: route.environment(),
+            lease_owner: leased.then(|| self.settings.node.clone()),
+            next_attempt_at: due,
+        }
+    }
+
+    /// The reply of a submission that is durable.
+    async fn answer(&self, submission: &Submission<'_, '_>, judged: Judged) -> Submitted {
+        self.note_use(submission.sender, submission.now);
+        let Some(route) = &judged.route else {
+            return submission.submitted(judged, Outcome::Refused);
+        };
+        if self.reply_policy(route.region()) == ReplyPolicy::Accept {
+            self.work.notify_one();
+            return submission.submitted(judged, Outcome::Queued);
+        }
+        let attempt = Attempt {
+            message: submission.id,
+            region: route.region(),
+            environment: route.environment(),
+            attempts: 1,
+            body: submission.text.as_bytes().to_vec(),
+        };
+        let Some(reply) = self.relay(attempt).await else {
+            return submission.submitted(judged, Outcome::Queued);
+        };
+        let mut relayed = submission.submitted(judged, Outcome::Relayed);
+        relayed.facts.ack_code = reply.ack_code;
+        relayed.reply = reply.text;
+        relayed
+    }
+
+    /// The stored reply of the same message, or, while its registry has not answered, that it is on its way.
+    fn repeat(
+        &self,
+        submission: &Submission<'_, '_>,
+        judged: Judged,
+        first: MessageId,
+        sealed: Option<Vec<u8>>,
+    ) -> Result<Submitted, SubmitError> {
+        let mut repeated = submission.submitted(judged, Outcome::Repeated);
+        repeated.id = first;
+        if let Some(sealed) = sealed {
+            let text = self
+                .store
+                .vault()
+                .open(first, Part::Reply, sealed)
+                .map_err(SubmitError::NotStored)?;
+            repeated.reply = String::from_utf8_lossy(&text).into_owned();
+        }
+        Ok(repeated)
+    }
+
+    /// Another body under an MSH-10 that is taken: refused, and kept as a refusal.
+    async fn refuse_conflict(
+        &self,
+        submission: &Submission<'_, '_>,
+        revision: i64,
+        received_at: Timestamp,
+    ) -> Result<Submitted, SubmitError> {
+        let text = format!(
+            "MSH-10 was used by another message of this sender at {received_at}. This message was not kept. Send it with a \
+             message control ID of its own."
+        );
+        let location = Location::segment("MSH", 1).field(10);
+        let conflict =
+            Diagnostic::reject("GW-MSH-10", ErrorCode::DuplicateKeyIdentifier, location, text)
+                .because(ApplicationError::InvalidValue);
+        let judged = self.judged(submission, None, vec![conflict]);
+        // A refusal has no key, so it can only be stored or, at worst, judged under an older directory, which is no matter.
+        self.accept(submission, &judged, revision).await?;
+        Ok(submission.submitted(judged, Outcome::Refused))
+    }
+
+    /// Remembers the use of a credential, at most once a minute, without making the sender wait.
+    fn note_use(&self, sender: &AuthenticatedSender, now: Timestamp) {
+        if !self.throttle.first_use_this_minute(sender.credential(), sender.last_used(), now) {
+            return;
+        }
+        let (store, credential) = (std::sync::Arc::clone(&self.store), sender.credential());
+        self.runtime.spawn(async move {
+            if let Err(error) = store.credential_used(credential, now).await {
+                tracing::warn!(credential.id = %credential, "last use of credential {credential} was not noted: {error}");
+            }
+        });
+    }
+}
+
+/// What stays the same however often a submission is judged.
+#[derive(Clone, Copy)]
+struct Submission<'m, 'a> {
+    id: MessageId,
+    now: Timestamp,
+    sender: &'m AuthenticatedSender,
+    text: &'a str,
+    header: &'m Header<'a>,
+    body_digest: [u8; 32],
+}
+
+impl Submission<'_, '_> {
+    fn control_id(&self) -> String {
+        let text = self.header.control_id.text().unwrap_or_default();
+        String::from_utf8_lossy(text.get(..CONTROL_ID_LENGTH).unwrap_or(text)).into_owned()
+    }
+
+    /// MSH-9.1 and MSH-9.2, as far as they look like codes.
+    fn message_type(&self) -> String {
+        let code = |part: Option<&[u8]>| {
+            let part =
+                part.filter(|part| part.len() <= 3 && part.iter().all(u8::is_ascii_alphanumeric));
+            String::from_utf8_lossy(part.unwrap_or_default()).into_owned()
+        };
+        format!("{}^{}", code(self.header.message_code.text()), code(self.header.trigger.text()))
+    }
+
+    fn submitted(&self, judged: Judged, outcome: Outcome) -> Submitted {
+        let Judged { route, found, own_reply } = judged;
+        Submitted {
+            id: self.id,
+            reply: own_reply,
+            facts: Facts {
+                sender: self.sender.site().id.clone(),
+                environment: self.sender.environment(),
+                site: route.as_ref().map(|route| route.site().clone()),
+                region: route.as_ref().map(Route::region),
+                message_type: self.message_type(),
+                control_id: self.control_id(),
+                ack_code: ack_code(&found).code().to_owned(),
+                rules: found.iter().map(|one| one.rule).collect(),
+                outcome,
+            },
+        }
+    }
+}
+
+fn digest_of(body: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
+    bytes
+}

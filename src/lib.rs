@@ -1,0 +1,36 @@
+//! izportal: the CDPH Immunization Gateway and IZ Portal.
+//!
+//! One library and one thin binary. The modules stand on floors and import downwards only; `tests/it/floors.rs` holds the
+//! table. `ARCHITECTURE.md` walks through one submission from the socket to the registry and back.
+//!
+//! ```text
+//!  7  cli  app  server  config  telemetry    composition: knows everything, decides nothing
+//!  6  endpoint  loopback                     edges: HTTP in, HTTP out
+//!  5  gateway                                what happens to messages
+//!  4  backends                               the outside world, by meaning
+//!  3  validation  store  client              services: rules, SQL, SOAP over TLS
+//!  2  domain                                 the words of the trade
+//!  1  hl7  soap                              wire formats
+//! ```
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod server;
+pub mod telemetry;
+
+pub mod endpoint;
+pub mod loopback;
+
+pub mod gateway;
+
+pub mod backends;
+
+pub mod client;
+pub mod store;
+pub mod validation;
+
+pub mod domain;
+
+pub mod hl7;
+pub mod soap;

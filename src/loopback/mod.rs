@@ -1,0 +1,191 @@
+//! The built-in regional registry, for demonstration, training and tests: it speaks the CDC 2011 contract over real HTTPS,
+//! keeps what it receives, and answers with an ACK of its own. All fourteen registries of a fresh install are this one.
+//!
+//! It is a service of its own that happens to live in the same process: the Gateway reaches it as it would any registry.
+//! May import `domain`, `endpoint` (bodies and responses), `hl7`, `soap` and `store`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::domain::{Environment, MessageId, Password, RegionCode, ServerKey, Timestamp};
+use crate::endpoint::{plain_soap_response, read_body};
+use crate::hl7::{Ack, AckCode, Header, Identity, Message};
+use crate::soap::{
+    EchoBack, EchoReply, Envelope, Fault, FaultCode, Limits, MediaType, Operation, OperationName,
+    Submission, connectivity_test_response, read_envelope, submit_single_message_response,
+};
+use crate::store::{LoopbackRecord, Part, Store};
+
+/// Longest request, in bytes: what the Gateway takes, and then the envelope.
+const LONGEST_REQUEST: usize = 4 * 1024 * 1024;
+
+/// How long a request body may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The loopback registry.
+pub struct Loopback {
+    store: Arc<Store>,
+    key: ServerKey,
+}
+
+/// Path of one region's registry.
+pub fn path(region: RegionCode, environment: Environment) -> String {
+    format!("/loopback/{region}/{environment}/IISService")
+}
+
+/// The Gateway's password at one region's registry: derived from the server key, so none ships and none is stored.
+pub fn password(key: &ServerKey, region: RegionCode, environment: Environment) -> Password {
+    Password::from(key.hash("loopback", &format!("{region} {environment}")).to_hex())
+}
+
+/// The Gateway's username and facility there.
+pub const ACCOUNT: &str = "IZGATEWAY";
+
+impl Loopback {
+    /// A registry that keeps what it receives in `store`.
+    pub const fn new(store: Arc<Store>, key: ServerKey) -> Self {
+        Self { store, key }
+    }
+}
+
+/// The routes of the loopback registry.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.route("/loopback/{region}/{environment}/IISService", web::post().to(serve));
+}
+
+async fn serve(
+    request: HttpRequest,
+    place: web::Path<(String, String)>,
+    payload: web::Payload,
+    registry: web::Data<Loopback>,
+) -> HttpResponse {
+    let (region, environment) = place.into_inner();
+    let (Ok(region), Ok(environment)) =
+        (region.parse::<RegionCode>(), environment.parse::<Environment>())
+    else {
+        return HttpResponse::NotFound().finish();
+    };
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Ok(media) = MediaType::of(content_type) else {
+        return HttpResponse::UnsupportedMediaType().finish();
+    };
+    let Ok(body) = read_body(payload, LONGEST_REQUEST, READ_TIMEOUT).await else {
+        let fault =
+            Fault::new(FaultCode::RequestTooLarge, "The request was too long or broke off.");
+        return plain_soap_response(media.likely_version(), Err(fault));
+    };
+    match read_envelope(&body, &media, &Limits::default()) {
+        Ok(envelope) => {
+            let version = envelope.version;
+            plain_soap_response(version, registry.answer(region, environment, envelope).await)
+        }
+        Err(error) => plain_soap_response(error.version, Err(error.fault())),
+    }
+}
+
+impl Loopback {
+    async fn answer(
+        &self,
+        region: RegionCode,
+        environment: Environment,
+        envelope: Envelope<'_>,
+    ) -> Result<(OperationName, Vec<u8>), Fault> {
+        let (version, related, name) =
+            (envelope.version, envelope.addressing, envelope.operation.name());
+        let bytes = match envelope.operation {
+            Operation::ConnectivityTest { echo_back } => {
+                let reply = match &echo_back {
+                    EchoBack::Text(text) => EchoReply::Text(text),
+                    EchoBack::Absent => EchoReply::Text(""),
+                    EchoBack::Nil => EchoReply::Nil,
+                };
+                connectivity_test_response(version, &reply, related.as_ref())
+            }
+            Operation::SubmitSingleMessage(submission) => {
+                let ack = self.take(region, environment, &submission).await?;
+                submit_single_message_response(version, &ack, related.as_ref())
+            }
+        };
+        Ok((name, bytes))
+    }
+
+    /// Keeps one message and acknowledges it.
+    async fn take(
+        &self,
+        region: RegionCode,
+        environment: Environment,
+        submission: &Submission<'_>,
+    ) -> Result<String, Fault> {
+        let expected =
+            self.key.hash("loopback password", password(&self.key, region, environment).reveal());
+        let given =
+            self.key.hash("loopback password", submission.password.as_deref().unwrap_or_default());
+        if submission.username.as_deref() != Some(ACCOUNT) || !expected.matches(&given) {
+            return Err(Fault::new(FaultCode::CredentialsRefused, "The credentials were refused."));
+        }
+        let text = submission.hl7_message.as_deref().unwrap_or_default();
+        let message = Message::parse(text.as_bytes()).map_err(|error| {
+            Fault::new(FaultCode::NoMsh, format!("hl7Message was not taken: {error}."))
+        })?;
+        let header = Header::of(&message);
+        let (id, now) = (MessageId::new(), Timestamp::now());
+        let record = record(id, region, environment, now, &header, text)
+            .seal(&self.store)
+            .map_err(|_locked| {
+                Fault::new(FaultCode::Internal, "The registry could not keep the message.")
+            })?;
+        self.store.loopback_keep(record).await.map_err(|_unavailable| {
+            Fault::new(FaultCode::Unavailable, "The registry could not keep the message.")
+        })?;
+        let identity =
+            Identity { application: "LOOPBACK".to_owned(), facility: region.to_string() };
+        let control_id = id.short();
+        let ack = Ack {
+            request: Some(&header),
+            code: AckCode::AA,
+            lines: &[],
+            control_id: &control_id,
+            now: now.utc().fixed_offset(),
+            identity: &identity,
+        };
+        Ok(ack.to_message())
+    }
+}
+
+/// A message with its text still open.
+struct Open<'a>(LoopbackRecord, &'a str);
+
+fn record<'a>(
+    id: MessageId,
+    region: RegionCode,
+    environment: Environment,
+    now: Timestamp,
+    header: &Header<'_>,
+    text: &'a str,
+) -> Open<'a> {
+    let shown =
+        |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+    let record = LoopbackRecord {
+        id,
+        region,
+        environment,
+        received_at: now,
+        control_id: shown(header.control_id.text()),
+        sending_facility: shown(header.sending_facility.text()),
+        site_id: shown(header.responsible_organization.text()),
+        size: i64::try_from(text.len()).unwrap_or(i64::MAX),
+        body: vec![],
+    };
+    Open(record, text)
+}
+
+impl Open<'_> {
+    fn seal(self, store: &Store) -> Result<LoopbackRecord, crate::store::StoreError> {
+        let Self(record, text) = self;
+        let body = store.vault().seal(record.id, Part::Loopback, text.as_bytes())?;
+        Ok(LoopbackRecord { body, ..record })
+    }
+}

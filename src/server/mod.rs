@@ -1,0 +1,122 @@
+//! The HTTP servers: real TLS, bounded waits, graceful stop.
+
+mod landing;
+mod tls;
+
+use std::any::Any;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, Server};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpResponse, HttpServer, web};
+
+use crate::domain::ClientKeyPin;
+use crate::endpoint::{self, Endpoint, Health};
+use crate::loopback::{self, Loopback};
+
+pub use landing::Landing;
+pub use tls::{LocalAuthority, ServerTls, TlsFiles, TlsSetupError};
+pub(crate) use tls::{host_of, pin_of_file};
+
+/// How long a client may take for its TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long requests under way may take when the service stops; longer than a sender waits for a registry.
+const STOP_TIMEOUT: u64 = 75;
+
+/// Size of the three servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// HTTP threads; 0: one for each core.
+    pub workers: usize,
+    /// Connections at one time, for each thread.
+    pub connections: usize,
+}
+
+/// The public server: SOAP, health and the landing page.
+pub fn public(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    size: Size,
+    endpoint: Data<Endpoint>,
+    health: Data<Health>,
+    landing: Data<Landing>,
+) -> std::io::Result<Server> {
+    https(listener, tls, size, move |config| {
+        config.app_data(endpoint.clone()).app_data(health.clone()).app_data(landing.clone());
+        config
+            .configure(endpoint::routes)
+            .configure(endpoint::health_routes(false))
+            .configure(landing::routes);
+    })
+}
+
+/// The loopback registry's server.
+pub fn loopback_registry(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    registry: Data<Loopback>,
+) -> std::io::Result<Server> {
+    https(listener, tls, Size { workers: 1, connections: 1_000 }, move |config| {
+        config.app_data(registry.clone()).configure(loopback::routes);
+    })
+}
+
+/// The inner server: health and metrics over plain HTTP.
+pub fn operations(listener: TcpListener, health: Data<Health>) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(health.clone())
+            .configure(endpoint::health_routes(true))
+            .default_service(web::route().to(not_found))
+    });
+    Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+}
+
+fn https(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    size: Size,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> std::io::Result<Server> {
+    let mut server = HttpServer::new(move || {
+        App::new().configure(routes.clone()).default_service(web::route().to(not_found))
+    })
+    .disable_signals()
+    .max_connections(size.connections)
+    .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .client_disconnect_timeout(Duration::from_secs(5))
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(STOP_TIMEOUT)
+    .on_connect(client_key);
+    if size.workers > 0 {
+        server = server.workers(size.workers);
+    }
+    Ok(server.listen_rustls_0_23(listener, tls)?.run())
+}
+
+/// Notes the public key of a verified client certificate with its connection.
+fn client_key(connection: &dyn Any, data: &mut Extensions) {
+    type Tls = actix_tls::accept::rustls_0_23::TlsStream<tokio::net::TcpStream>;
+    let certificate = connection
+        .downcast_ref::<Tls>()
+        .and_then(|stream| stream.get_ref().1.peer_certificates())
+        .and_then(<[_]>::first);
+    if let Some(pin) = certificate.and_then(|certificate| tls::client_key_pin(certificate)) {
+        data.insert::<ClientKeyPin>(pin);
+    }
+}
+
+async fn not_found() -> HttpResponse {
+    HttpResponse::NotFound()
+        .content_type("text/plain; charset=utf-8")
+        .body("Nothing is here. The SOAP service is at /IISService, its description at /IISService?wsdl.\n")
+}

@@ -1,0 +1,191 @@
+//! Credentials: issue, rotation with overlap, revocation, last use.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use crate::domain::{
+    ClientKeyPin, Credential, CredentialId, CredentialState, Environment, Refusal, SecretHash,
+    SiteId, Timestamp,
+};
+use crate::store::connection::DbConnection;
+use crate::store::directory::raise_revision;
+use crate::store::schema::{credential, site};
+use crate::store::{Store, StoreError};
+
+/// A credential to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewCredential {
+    /// The Site or Sending Facility that it identifies.
+    pub site: SiteId,
+    /// The environment that it opens.
+    pub environment: Environment,
+    /// `username` of the SOAP call; unique.
+    pub username: String,
+    /// `facilityID` of the SOAP call.
+    pub facility_id: String,
+    /// Keyed hash of its secret.
+    pub secret: SecretHash,
+    /// When it ends, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+type Row = (
+    CredentialId,
+    SiteId,
+    Environment,
+    String,
+    String,
+    CredentialState,
+    SecretHash,
+    Option<SecretHash>,
+    Option<Timestamp>,
+    Option<Timestamp>,
+    Option<ClientKeyPin>,
+    Timestamp,
+    Option<Timestamp>,
+);
+
+fn from_row(row: Row) -> Credential {
+    Credential {
+        id: row.0,
+        site: row.1,
+        environment: row.2,
+        username: row.3,
+        facility_id: row.4,
+        state: row.5,
+        secret: row.6,
+        old_secret: row.7,
+        old_secret_until: row.8,
+        expires_at: row.9,
+        client_key_pin: row.10,
+        created_at: row.11,
+        last_used_at: row.12,
+    }
+}
+
+pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Credential>, StoreError> {
+    Ok(credential::table
+        .order(credential::username.asc())
+        .load::<Row>(conn)?
+        .into_iter()
+        .map(from_row)
+        .collect())
+}
+
+fn by_username(conn: &mut DbConnection, username: &str) -> Result<Credential, StoreError> {
+    credential::table
+        .filter(credential::username.eq(username))
+        .first::<Row>(conn)
+        .optional()?
+        .map(from_row)
+        .ok_or_else(|| StoreError::NotFound(format!("credential {username}")))
+}
+
+impl Store {
+    /// Records a credential.
+    pub async fn credential_issue(
+        &self,
+        new: NewCredential,
+        now: Timestamp,
+    ) -> Result<Credential, StoreError> {
+        self.write(move |conn| {
+            if site::table.find(&new.site).count().get_result::<i64>(conn)? == 0 {
+                return Err(StoreError::NotFound(format!("Site {}", new.site)));
+            }
+            raise_revision(conn)?;
+            diesel::insert_into(credential::table)
+                .values((
+                    credential::site_id.eq(new.site),
+                    credential::environment.eq(new.environment),
+                    credential::username.eq(&new.username),
+                    credential::facility_id.eq(new.facility_id),
+                    credential::state.eq(CredentialState::Active),
+                    credential::secret.eq(new.secret),
+                    credential::expires_at.eq(new.expires_at),
+                    credential::created_at.eq(now),
+                ))
+                .execute(conn)?;
+            by_username(conn, &new.username)
+        })
+        .await
+    }
+
+    /// Puts a new secret beside the present one, which is taken for `overlap` more; an older one ends at once.
+    pub async fn credential_rotate(
+        &self,
+        username: String,
+        secret: SecretHash,
+        overlap: Duration,
+        now: Timestamp,
+    ) -> Result<Credential, StoreError> {
+        self.write(move |conn| {
+            let present = by_username(conn, &username)?;
+            if present.state != CredentialState::Active {
+                return Err(
+                    Refusal(format!("credential {username} is revoked; issue a new one")).into()
+                );
+            }
+            raise_revision(conn)?;
+            diesel::update(credential::table.find(present.id))
+                .set((
+                    credential::secret.eq(secret),
+                    credential::old_secret.eq(Some(present.secret)),
+                    credential::old_secret_until.eq(Some(now.plus(overlap))),
+                ))
+                .execute(conn)?;
+            by_username(conn, &username)
+        })
+        .await
+    }
+
+    /// Revokes a credential, from the next message on.
+    pub async fn credential_revoke(&self, username: String) -> Result<Credential, StoreError> {
+        self.write(move |conn| {
+            let id = by_username(conn, &username)?.id;
+            raise_revision(conn)?;
+            diesel::update(credential::table.find(id))
+                .set(credential::state.eq(CredentialState::Revoked))
+                .execute(conn)?;
+            by_username(conn, &username)
+        })
+        .await
+    }
+
+    /// Demands a client certificate with this public key, or none any more.
+    pub async fn credential_pin(
+        &self,
+        username: String,
+        pin: Option<ClientKeyPin>,
+    ) -> Result<Credential, StoreError> {
+        self.write(move |conn| {
+            let id = by_username(conn, &username)?.id;
+            raise_revision(conn)?;
+            diesel::update(credential::table.find(id))
+                .set(credential::client_key_pin.eq(pin))
+                .execute(conn)?;
+            by_username(conn, &username)
+        })
+        .await
+    }
+
+    /// Every credential, by username.
+    pub async fn credential_list(&self) -> Result<Vec<Credential>, StoreError> {
+        self.read(all).await
+    }
+
+    /// Notes that a credential was used. Not a change of the registry: its revision stays.
+    pub async fn credential_used(
+        &self,
+        id: CredentialId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |conn| {
+            diesel::update(credential::table.find(id))
+                .set(credential::last_used_at.eq(Some(now)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+}

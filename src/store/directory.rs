@@ -1,0 +1,72 @@
+//! What the message path needs to know of credentials, Sites and links, held in memory and stamped with a revision.
+//!
+//! Every change of these tables raises `registry_revision` in its own transaction. A submission is authorised against the
+//! directory and accepted only if the committing transaction still sees the same revision; else the directory is loaded
+//! again and the submission is judged anew. So memory answers, and the database decides.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use diesel::prelude::*;
+
+use crate::domain::{Credential, LinkStatus, Site, SiteId};
+use crate::store::connection::DbConnection;
+use crate::store::schema::{registry_revision, site_link};
+use crate::store::{StoreError, credential, site};
+
+/// Credentials, Sites and active links at one revision.
+pub struct Directory {
+    /// The revision that this is true of, or an older one.
+    pub revision: i64,
+    credentials: HashMap<String, Arc<Credential>>,
+    sites: HashMap<SiteId, Arc<Site>>,
+    links: HashSet<(SiteId, SiteId)>,
+}
+
+impl Directory {
+    pub(super) fn load(conn: &mut DbConnection) -> Result<Self, StoreError> {
+        // The revision first: a change that slips in between makes this newer than it says, which only costs a reload.
+        let revision = revision(conn)?;
+        let credentials = credential::all(conn)?
+            .into_iter()
+            .map(|one| (one.username.clone(), Arc::new(one)))
+            .collect();
+        let sites =
+            site::all(conn)?.into_iter().map(|one| (one.id.clone(), Arc::new(one))).collect();
+        let links = site_link::table
+            .filter(site_link::status.eq(LinkStatus::Active))
+            .select((site_link::facility_id, site_link::site_id))
+            .load::<(SiteId, SiteId)>(conn)?
+            .into_iter()
+            .collect();
+        Ok(Self { revision, credentials, sites, links })
+    }
+
+    /// The credential with this username, whatever its state.
+    pub fn credential(&self, username: &str) -> Option<&Arc<Credential>> {
+        self.credentials.get(username)
+    }
+
+    /// The Site with this ID, whatever its status.
+    pub fn site(&self, id: &str) -> Option<&Arc<Site>> {
+        self.sites.get(id)
+    }
+
+    /// Whether the Sending Facility may submit for the Site.
+    pub fn is_linked(&self, facility: &SiteId, site: &SiteId) -> bool {
+        self.links.contains(&(facility.clone(), site.clone()))
+    }
+}
+
+/// The present revision.
+pub(super) fn revision(conn: &mut DbConnection) -> Result<i64, StoreError> {
+    Ok(registry_revision::table.select(registry_revision::value).first(conn)?)
+}
+
+/// Raises the revision; part of every change of an organization, a Site, a link or a credential.
+pub(super) fn raise_revision(conn: &mut DbConnection) -> Result<(), StoreError> {
+    diesel::update(registry_revision::table)
+        .set(registry_revision::value.eq(registry_revision::value + 1))
+        .execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! What the built-in loopback registry holds.
+
+use diesel::prelude::*;
+use serde::Serialize;
+
+use crate::domain::{Environment, MessageId, RegionCode, Timestamp};
+use crate::store::connection::{DbConnection, on_either};
+use crate::store::schema::loopback_message;
+use crate::store::writer::Grouped;
+use crate::store::{Part, Store, StoreError};
+
+/// One message as the loopback registry received it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoopbackRecord {
+    /// The loopback registry's own identifier of it.
+    pub id: MessageId,
+    /// Which region's registry.
+    pub region: RegionCode,
+    /// Its test or its production side.
+    pub environment: Environment,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// MSH-10.
+    pub control_id: String,
+    /// MSH-4.
+    pub sending_facility: String,
+    /// The responsible Site as the message names it in MSH-22, or empty.
+    pub site_id: String,
+    /// Size of the HL7 text in bytes.
+    pub size: i64,
+    /// The HL7 text, sealed.
+    #[serde(skip)]
+    pub body: Vec<u8>,
+}
+
+type Row = (MessageId, RegionCode, Environment, Timestamp, String, String, String, i64, Vec<u8>);
+
+fn from_row(row: Row) -> LoopbackRecord {
+    let (id, region, environment, received_at, control_id, sending_facility, site_id, size, body) =
+        row;
+    LoopbackRecord {
+        id,
+        region,
+        environment,
+        received_at,
+        control_id,
+        sending_facility,
+        site_id,
+        size,
+        body,
+    }
+}
+
+/// Keeps one inside the group's transaction.
+pub(super) fn keep(conn: &mut DbConnection, one: &LoopbackRecord) -> Result<(), StoreError> {
+    on_either!(conn, conn => diesel::insert_into(loopback_message::table)
+        .values((
+            loopback_message::id.eq(one.id),
+            loopback_message::region.eq(one.region),
+            loopback_message::environment.eq(one.environment),
+            loopback_message::received_at.eq(one.received_at),
+            loopback_message::control_id.eq(&one.control_id),
+            loopback_message::sending_facility.eq(&one.sending_facility),
+            loopback_message::site_id.eq(&one.site_id),
+            loopback_message::size.eq(one.size),
+            loopback_message::body.eq(&one.body),
+        ))
+        .execute(conn)?);
+    Ok(())
+}
+
+impl Store {
+    /// Keeps a message that the loopback registry received; resolves after the commit.
+    pub async fn loopback_keep(&self, record: LoopbackRecord) -> Result<(), StoreError> {
+        let (answer, wait) = tokio::sync::oneshot::channel();
+        self.enqueue(Grouped::Keep(Box::new(record), answer))?;
+        wait.await.map_err(|_dropped| StoreError::closed())?
+    }
+
+    /// What the loopback registry holds, newest first, all regions or one.
+    pub async fn loopback_list(
+        &self,
+        region: Option<RegionCode>,
+        limit: i64,
+    ) -> Result<Vec<LoopbackRecord>, StoreError> {
+        self.read(move |conn| {
+            let mut query = loopback_message::table.into_boxed();
+            if let Some(region) = region {
+                query = query.filter(loopback_message::region.eq(region));
+            }
+            let rows = query.order(loopback_message::id.desc()).limit(limit).load::<Row>(conn)?;
+            Ok(rows.into_iter().map(from_row).collect())
+        })
+        .await
+    }
+
+    /// One message of the loopback registry, with its text opened.
+    pub async fn loopback_by_id(
+        &self,
+        id: MessageId,
+    ) -> Result<(LoopbackRecord, Vec<u8>), StoreError> {
+        let record = self
+            .read(move |conn| {
+                loopback_message::table
+                    .find(id)
+                    .first::<Row>(conn)
+                    .optional()?
+                    .map(from_row)
+                    .ok_or_else(|| {
+                        StoreError::NotFound(format!("message {id} in the loopback registry"))
+                    })
+            })
+            .await?;
+        let body = self.vault().open(id, Part::Loopback, record.body.clone())?;
+        Ok((record, body))
+    }
+}

@@ -1,0 +1,491 @@
+//! Messages: acceptance in the group's transaction, idempotency, and what can be looked up afterwards.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::domain::{
+    Delivery, DeliveryState, DiagnosticRecord, Environment, MessageId, MessageRecord, MessageState,
+    RegionCode, SiteId, Timestamp,
+};
+use crate::store::connection::{DbConnection, on_either};
+use crate::store::directory;
+use crate::store::schema::{delivery, diagnostic, message, payload};
+use crate::store::writer::Grouped;
+use crate::store::{Part, Store, StoreError};
+
+/// A submission, judged and ready to be made durable: all of it in one transaction or none.
+pub struct Acceptance {
+    /// Revision of the directory under which it was judged.
+    pub revision: i64,
+    /// Its metadata.
+    pub record: MessageRecord,
+    /// What was found about it.
+    pub diagnostics: Vec<DiagnosticRecord>,
+    /// Sender, environment and MSH-10; none for a refused message.
+    pub submission_key: Option<String>,
+    /// SHA-256 of the body, to tell a repetition from a conflict.
+    pub body_digest: [u8; 32],
+    /// The body, sealed.
+    pub body: Vec<u8>,
+    /// The reply that the sender gets, sealed, when it is known already.
+    pub reply: Option<Vec<u8>>,
+    /// Where it goes; none for a refused message.
+    pub delivery: Option<NewDelivery>,
+    /// An accepted message of the same key and another body, received after this moment, is a conflict.
+    pub conflict_after: Timestamp,
+}
+
+/// The delivery of an accepted message.
+pub struct NewDelivery {
+    /// Destination region.
+    pub region: RegionCode,
+    /// Its test or production registry.
+    pub environment: Environment,
+    /// Who sends it now, if somebody does.
+    pub lease_owner: Option<String>,
+    /// When it is due for a worker: at once, or at the end of the lease.
+    pub next_attempt_at: Timestamp,
+}
+
+/// What became of an [`Acceptance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// The same sender used the same MSH-10 for another body.
+    Conflict {
+        /// The message that has it.
+        id: MessageId,
+        /// When that one was received.
+        received_at: Timestamp,
+    },
+    /// The same sender sent the same message before.
+    Replay {
+        /// The message as first received.
+        id: MessageId,
+        /// The sealed reply of that message, when there is one.
+        reply: Option<Vec<u8>>,
+    },
+    /// The directory was older than the database: judge again.
+    Stale,
+    /// Durable.
+    Stored,
+}
+
+/// Which messages to list; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    /// Only those of this sender.
+    pub sender: Option<SiteId>,
+    /// Only those for this region.
+    pub region: Option<RegionCode>,
+    /// Only those in this state.
+    pub state: Option<MessageState>,
+    /// Only those with this MSH-10.
+    pub control_id: Option<String>,
+    /// At most this many.
+    pub limit: i64,
+}
+
+impl Store {
+    /// Makes a judged submission durable; resolves after the commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] when too many wait; [`StoreError::Unavailable`] when nothing was kept.
+    pub async fn message_accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
+        let (answer, wait) = tokio::sync::oneshot::channel();
+        self.enqueue(Grouped::Accept(Box::new(acceptance), answer))?;
+        wait.await.map_err(|_dropped| StoreError::closed())?
+    }
+
+    /// Messages, newest first.
+    pub async fn message_list(
+        &self,
+        filter: MessageFilter,
+    ) -> Result<Vec<MessageRecord>, StoreError> {
+        self.read(move |conn| {
+            let mut query = message::table.select(record_columns()).into_boxed();
+            if let Some(sender) = filter.sender {
+                query = query.filter(message::sender_id.eq(sender));
+            }
+            if let Some(region) = filter.region {
+                query = query.filter(message::region.eq(region));
+            }
+            if let Some(state) = filter.state {
+                query = query.filter(message::state.eq(state));
+            }
+            if let Some(control_id) = filter.control_id {
+                query = query.filter(message::control_id.eq(control_id));
+            }
+            let rows =
+                query.order(message::id.desc()).limit(filter.limit).load::<RecordRow>(conn)?;
+            Ok(rows.into_iter().map(from_row).collect())
+        })
+        .await
+    }
+
+    /// One message with its diagnostics and its delivery.
+    pub async fn message_by_id(
+        &self,
+        id: MessageId,
+    ) -> Result<(MessageRecord, Vec<DiagnosticRecord>, Option<Delivery>), StoreError> {
+        self.read(move |conn| {
+            let record = message::table
+                .find(id)
+                .select(record_columns())
+                .first::<RecordRow>(conn)
+                .optional()?
+                .map(from_row)
+                .ok_or_else(|| StoreError::NotFound(format!("message {id}")))?;
+            let diagnostics = diagnostic::table
+                .filter(diagnostic::message_id.eq(id))
+                .order(diagnostic::position.asc())
+                .select((
+                    diagnostic::rule,
+                    diagnostic::location,
+                    diagnostic::code,
+                    diagnostic::severity,
+                    diagnostic::application,
+                    diagnostic::text,
+                ))
+                .load::<(String, String, String, String, String, String)>(conn)?
+                .into_iter()
+                .map(|(rule, location, code, severity, application, text)| DiagnosticRecord {
+                    rule,
+                    location,
+                    code,
+                    severity,
+                    application,
+                    text,
+                })
+                .collect();
+            let delivery = crate::store::delivery::by_message(conn, id)?;
+            Ok((record, diagnostics, delivery))
+        })
+        .await
+    }
+
+    /// The stored body or reply of a message, opened; none when it was not kept or is past its retention.
+    pub async fn message_payload(
+        &self,
+        id: MessageId,
+        part: Part,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let sealed = self
+            .read(move |conn| {
+                let row = payload::table
+                    .find(id)
+                    .select((payload::body, payload::reply))
+                    .first::<(Vec<u8>, Option<Vec<u8>>)>(conn)
+                    .optional()?;
+                Ok(row
+                    .and_then(|(body, reply)| if part == Part::Body { Some(body) } else { reply }))
+            })
+            .await?;
+        sealed.map(|sealed| self.vault().open(id, part, sealed)).transpose()
+    }
+}
+
+type RecordRow = (
+    MessageId,
+    Timestamp,
+    SiteId,
+    Environment,
+    Option<SiteId>,
+    Option<RegionCode>,
+    String,
+    String,
+    i64,
+    MessageState,
+    String,
+    i64,
+);
+
+type RecordColumns = (
+    message::id,
+    message::received_at,
+    message::sender_id,
+    message::environment,
+    message::site_id,
+    message::region,
+    message::control_id,
+    message::message_type,
+    message::size,
+    message::state,
+    message::ack_code,
+    message::diagnostics,
+);
+
+const fn record_columns() -> RecordColumns {
+    (
+        message::id,
+        message::received_at,
+        message::sender_id,
+        message::environment,
+        message::site_id,
+        message::region,
+        message::control_id,
+        message::message_type,
+        message::size,
+        message::state,
+        message::ack_code,
+        message::diagnostics,
+    )
+}
+
+fn from_row(row: RecordRow) -> MessageRecord {
+    let (
+        id,
+        received_at,
+        sender,
+        environment,
+        site,
+        region,
+        control_id,
+        message_type,
+        size,
+        state,
+        ack_code,
+        diagnostics,
+    ) = row;
+    MessageRecord {
+        id,
+        received_at,
+        sender,
+        environment,
+        site,
+        region,
+        control_id,
+        message_type,
+        size,
+        state,
+        ack_code,
+        diagnostics,
+    }
+}
+
+/// An accepted message that has the key of a new one.
+struct Earlier {
+    id: MessageId,
+    received_at: Timestamp,
+    body_digest: Vec<u8>,
+    reply: Option<Vec<u8>>,
+}
+
+/// Accepts every member of a group; none of them share a key.
+pub(super) fn accept_all(
+    conn: &mut DbConnection,
+    group: &[&Acceptance],
+) -> Result<Vec<Accepted>, StoreError> {
+    if group.is_empty() {
+        return Ok(vec![]);
+    }
+    let revision = directory::revision(conn)?;
+    let earlier = earlier_messages(conn, group)?;
+    let mut stored = Vec::with_capacity(group.len());
+    let mut outcomes = Vec::with_capacity(group.len());
+    for acceptance in group {
+        let outcome = judge(acceptance, revision, &earlier);
+        if outcome == Accepted::Stored {
+            if let Some(old) = acceptance.submission_key.as_ref().and_then(|key| earlier.get(key)) {
+                // Past the window: the new message takes the key over.
+                diesel::update(message::table.find(old.id))
+                    .set(message::submission_key.eq(None::<String>))
+                    .execute(conn)?;
+            }
+            stored.push(*acceptance);
+        }
+        outcomes.push(outcome);
+    }
+    insert(conn, &stored)?;
+    Ok(outcomes)
+}
+
+fn judge(acceptance: &Acceptance, revision: i64, earlier: &HashMap<String, Earlier>) -> Accepted {
+    if acceptance.revision != revision {
+        return Accepted::Stale;
+    }
+    let Some(old) = acceptance.submission_key.as_ref().and_then(|key| earlier.get(key)) else {
+        return Accepted::Stored;
+    };
+    if old.body_digest == acceptance.body_digest {
+        Accepted::Replay { id: old.id, reply: old.reply.clone() }
+    } else if old.received_at > acceptance.conflict_after {
+        Accepted::Conflict { id: old.id, received_at: old.received_at }
+    } else {
+        Accepted::Stored
+    }
+}
+
+fn earlier_messages(
+    conn: &mut DbConnection,
+    group: &[&Acceptance],
+) -> Result<HashMap<String, Earlier>, StoreError> {
+    let keys: Vec<&str> =
+        group.iter().filter_map(|acceptance| acceptance.submission_key.as_deref()).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    type Row = (Option<String>, MessageId, Timestamp, Vec<u8>);
+    let rows: Vec<Row> = on_either!(conn, conn => message::table
+        .filter(message::submission_key.eq_any(keys))
+        .select((message::submission_key, message::id, message::received_at, message::body_digest))
+        .load(conn)?);
+    rows.into_iter()
+        .filter_map(|(key, id, received_at, body_digest)| {
+            Some((key?, id, received_at, body_digest))
+        })
+        .map(|(key, id, received_at, body_digest)| {
+            let reply = payload::table
+                .find(id)
+                .select(payload::reply)
+                .first::<Option<Vec<u8>>>(conn)
+                .optional()?;
+            Ok((key, Earlier { id, received_at, body_digest, reply: reply.flatten() }))
+        })
+        .collect()
+}
+
+/// One statement per row on SQLite, where a prepared statement is cheapest; one per table on PostgreSQL, where a round trip
+/// is dearest.
+fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreError> {
+    if group.is_empty() {
+        return Ok(());
+    }
+    match conn {
+        #[cfg(feature = "postgres")]
+        DbConnection::Postgres(conn) => {
+            diesel::insert_into(message::table)
+                .values(group.iter().map(|one| message_row(one)).collect::<Vec<_>>())
+                .execute(conn)?;
+            diesel::insert_into(payload::table)
+                .values(group.iter().map(|one| payload_row(one)).collect::<Vec<_>>())
+                .execute(conn)?;
+            diesel::insert_into(delivery::table)
+                .values(group.iter().filter_map(|one| delivery_row(one)).collect::<Vec<_>>())
+                .execute(conn)?;
+            diesel::insert_into(diagnostic::table)
+                .values(group.iter().flat_map(|one| diagnostic_rows(one)).collect::<Vec<_>>())
+                .execute(conn)?;
+        }
+        DbConnection::Sqlite(conn) => {
+            for one in group {
+                diesel::insert_into(message::table).values(message_row(one)).execute(conn)?;
+                diesel::insert_into(payload::table).values(payload_row(one)).execute(conn)?;
+                if let Some(row) = delivery_row(one) {
+                    diesel::insert_into(delivery::table).values(row).execute(conn)?;
+                }
+                for row in diagnostic_rows(one) {
+                    diesel::insert_into(diagnostic::table).values(row).execute(conn)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = message)]
+struct MessageRow<'a> {
+    id: MessageId,
+    received_at: Timestamp,
+    sender_id: &'a SiteId,
+    environment: Environment,
+    site_id: Option<&'a SiteId>,
+    region: Option<RegionCode>,
+    control_id: &'a str,
+    message_type: &'a str,
+    size: i64,
+    state: MessageState,
+    ack_code: &'a str,
+    diagnostics: i64,
+    submission_key: Option<&'a str>,
+    body_digest: &'a [u8],
+}
+
+fn message_row(one: &Acceptance) -> MessageRow<'_> {
+    let record = &one.record;
+    MessageRow {
+        id: record.id,
+        received_at: record.received_at,
+        sender_id: &record.sender,
+        environment: record.environment,
+        site_id: record.site.as_ref(),
+        region: record.region,
+        control_id: &record.control_id,
+        message_type: &record.message_type,
+        size: record.size,
+        state: record.state,
+        ack_code: &record.ack_code,
+        diagnostics: record.diagnostics,
+        submission_key: one.submission_key.as_deref(),
+        body_digest: &one.body_digest,
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = payload)]
+struct PayloadRow<'a> {
+    message_id: MessageId,
+    received_at: Timestamp,
+    body: &'a [u8],
+    reply: Option<&'a [u8]>,
+}
+
+fn payload_row(one: &Acceptance) -> PayloadRow<'_> {
+    PayloadRow {
+        message_id: one.record.id,
+        received_at: one.record.received_at,
+        body: &one.body,
+        reply: one.reply.as_deref(),
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = delivery)]
+struct DeliveryRow<'a> {
+    message_id: MessageId,
+    region: RegionCode,
+    environment: Environment,
+    state: DeliveryState,
+    attempts: i64,
+    next_attempt_at: Timestamp,
+    lease_owner: Option<&'a str>,
+}
+
+fn delivery_row(one: &Acceptance) -> Option<DeliveryRow<'_>> {
+    one.delivery.as_ref().map(|new| DeliveryRow {
+        message_id: one.record.id,
+        region: new.region,
+        environment: new.environment,
+        state: DeliveryState::Queued,
+        attempts: i64::from(new.lease_owner.is_some()),
+        next_attempt_at: new.next_attempt_at,
+        lease_owner: new.lease_owner.as_deref(),
+    })
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = diagnostic)]
+struct DiagnosticRow<'a> {
+    message_id: MessageId,
+    position: i32,
+    rule: &'a str,
+    location: &'a str,
+    code: &'a str,
+    severity: &'a str,
+    application: &'a str,
+    text: &'a str,
+}
+
+fn diagnostic_rows(one: &Acceptance) -> impl Iterator<Item = DiagnosticRow<'_>> {
+    one.diagnostics.iter().zip(0..).map(|(found, position)| DiagnosticRow {
+        message_id: one.record.id,
+        position,
+        rule: &found.rule,
+        location: &found.location,
+        code: &found.code,
+        severity: &found.severity,
+        application: &found.application,
+        text: &found.text,
+    })
+}

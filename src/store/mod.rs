@@ -1,0 +1,246 @@
+//! The one door to SQL. Nobody else sees a table.
+//!
+//! Reads run on a pool, each on a blocking thread behind a permit. Every change goes through one [`writer`] thread, which
+//! commits the changes of concurrent submissions in groups: one transaction and one fsync for all that wait. The message
+//! path authorises against a [`Directory`] in memory; its revision is checked inside the committing transaction, so that
+//! a change of a credential, a Site or a link holds from the next message on, on every node. May import `domain`.
+
+mod connection;
+mod credential;
+mod delivery;
+mod directory;
+mod error;
+mod loopback;
+mod message;
+mod migrations;
+mod organization;
+mod retention;
+mod schema;
+mod site;
+mod sql_types;
+mod vault;
+mod writer;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::r2d2::Pool;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::domain::Refusal;
+use crate::store::connection::{ConnectionManager, DbConnection};
+use crate::store::writer::Job;
+
+pub use connection::DatabaseUrl;
+pub use credential::NewCredential;
+pub use delivery::{Claim, Settlement};
+pub use directory::Directory;
+pub use error::{Cause, StoreError};
+pub use loopback::LoopbackRecord;
+pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery};
+pub use retention::{Removed, RetentionLimits};
+pub use site::NewSite;
+pub use vault::{Part, Vault};
+
+/// Connections of the pool that read; with the writer's own they make eight.
+const READERS: u32 = 7;
+
+/// Changes that may wait for the writer before new ones are refused.
+const WRITER_QUEUE: usize = 4_096;
+
+/// What a store needs to open.
+pub struct StoreSettings {
+    /// Where the data is.
+    pub database: DatabaseUrl,
+    /// PostgreSQL schema, when not the server's default.
+    pub schema: Option<String>,
+    /// Keys of message bodies.
+    pub vault: Vault,
+    /// Whether missing migrations are applied when opening (always on SQLite).
+    pub migrate: bool,
+}
+
+/// The door to SQL. Cheap to share behind an `Arc`.
+pub struct Store {
+    pool: Pool<ConnectionManager>,
+    readers: Arc<Semaphore>,
+    writer: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    vault: Vault,
+    directory: RwLock<Arc<Directory>>,
+    refresh: tokio::sync::Mutex<()>,
+    url: DatabaseUrl,
+}
+
+impl Store {
+    /// Opens the database, migrates it when asked (SQLite: always) and starts the writer.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or its migrations are not applied.
+    pub fn open(settings: StoreSettings) -> Result<Arc<Self>, StoreError> {
+        let manager = ConnectionManager { url: settings.database.clone(), schema: settings.schema };
+        let mut conn = manager.open()?;
+        if settings.migrate || matches!(settings.database, DatabaseUrl::Sqlite(_)) {
+            migrations::apply(&mut conn)?;
+        }
+        let missing = migrations::pending(&mut conn)?;
+        if !missing.is_empty() {
+            let names = missing.join(", ");
+            return Err(StoreError::Unavailable(Cause::Statement(format!(
+                "migrations are not applied ({names}); run `izportal migrate up`"
+            ))));
+        }
+        let directory = Directory::load(&mut conn)?;
+        let pool = Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(1))
+            .connection_timeout(Duration::from_secs(5))
+            .test_on_check_out(matches!(settings.database, DatabaseUrl::Postgres(_)))
+            .build(manager.clone())?;
+        let (sender, receiver) = mpsc::channel(WRITER_QUEUE);
+        let thread = writer::start(manager, conn, receiver)?;
+        Ok(Arc::new(Self {
+            pool,
+            readers: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
+            writer: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            vault: settings.vault,
+            directory: RwLock::new(Arc::new(directory)),
+            refresh: tokio::sync::Mutex::new(()),
+            url: settings.database,
+        }))
+    }
+
+    /// Lets the writer finish what it was given and waits for it. Later changes are refused.
+    pub fn close(&self) {
+        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join(); // a panic of the writer has answered its callers with "closed" already
+        }
+    }
+
+    /// Whether a read works at this moment.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|conn| directory::revision(conn).map(|_revision| ())).await
+    }
+
+    /// Whether this is the embedded database, which one process owns alone.
+    pub const fn is_embedded(&self) -> bool {
+        matches!(self.url, DatabaseUrl::Sqlite(_))
+    }
+
+    /// Copies the embedded database to a new file, consistent while changes go on.
+    ///
+    /// # Errors
+    /// On PostgreSQL, whose own tools do it.
+    pub async fn backup(&self, file: std::path::PathBuf) -> Result<(), StoreError> {
+        if !self.is_embedded() {
+            return Err(
+                Refusal("PostgreSQL is backed up with its own tools (pg_dump)".to_owned()).into()
+            );
+        }
+        self.read(move |conn| {
+            let path = file.display().to_string().replace('\'', "''");
+            Ok(conn.batch_execute(&format!("VACUUM INTO '{path}'"))?)
+        })
+        .await
+    }
+
+    /// The keys of message bodies.
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// What the message path needs to know, as of the last refresh.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Brings the directory up to date when it is older than the database; tells whether it was.
+    pub async fn directory_refresh(self: &Arc<Self>) -> Result<bool, StoreError> {
+        let _one_at_a_time = self.refresh.lock().await;
+        let known = self.directory().revision;
+        let fresh = self
+            .read(move |conn| {
+                if directory::revision(conn)? == known {
+                    Ok(None)
+                } else {
+                    Directory::load(conn).map(Some)
+                }
+            })
+            .await?;
+        let Some(fresh) = fresh else { return Ok(false) };
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(true)
+    }
+
+    /// Runs a read on a blocking thread.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.readers)
+            .acquire_owned()
+            .await
+            .map_err(|_closed| StoreError::closed())?;
+        let pool = self.pool.clone();
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            span.in_scope(|| work(&mut *pool.get()?))
+        })
+        .await
+        .map_err(|_panicked| StoreError::closed())?
+    }
+
+    /// Runs a change in a transaction of its own, on the writer thread.
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let sender = self.writer_sender()?;
+        let job = Job::Alone(Box::new(move |conn| {
+            let _ = answer.send(conn.write_transaction(work)); // the caller may have gone; the change stands
+        }));
+        sender.send(job).await.map_err(|_closed| StoreError::closed())?;
+        wait.await.map_err(|_dropped| StoreError::closed())?
+    }
+
+    fn writer_sender(&self) -> Result<mpsc::Sender<Job>, StoreError> {
+        self.writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(StoreError::closed)
+    }
+}
+
+/// The state of the migrations, for `izportal migrate`.
+pub struct Migrator(DbConnection);
+
+impl Migrator {
+    /// Connects without migrating.
+    pub fn open(database: DatabaseUrl, schema: Option<String>) -> Result<Self, StoreError> {
+        ConnectionManager { url: database, schema }.open().map(Self)
+    }
+
+    /// Applies what is missing; gives the names.
+    pub fn up(&mut self) -> Result<Vec<String>, StoreError> {
+        migrations::apply(&mut self.0)
+    }
+
+    /// Takes back the newest; gives its name.
+    pub fn down(&mut self) -> Result<String, StoreError> {
+        migrations::revert(&mut self.0)
+    }
+
+    /// What is applied and what is missing.
+    pub fn status(&mut self) -> Result<(Vec<String>, Vec<String>), StoreError> {
+        Ok((migrations::applied(&mut self.0)?, migrations::pending(&mut self.0)?))
+    }
+}

@@ -1,0 +1,102 @@
+//! How long bodies and metadata are kept. What is not delivered is never removed.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use serde::Serialize;
+
+use crate::domain::{MessageId, MessageState, Timestamp};
+use crate::store::connection::DbConnection;
+use crate::store::schema::{delivery, diagnostic, loopback_message, message, payload};
+use crate::store::{Store, StoreError};
+
+/// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
+const BATCH: i64 = 500;
+
+/// How long each class of data is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionLimits {
+    /// Encrypted bodies and replies, and what the loopback registry holds.
+    pub bodies: Duration,
+    /// Metadata, diagnostics and deliveries.
+    pub metadata: Duration,
+}
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Bodies with their replies.
+    pub bodies: usize,
+    /// Messages with all that was known of them.
+    pub messages: usize,
+    /// Messages of the loopback registry.
+    pub loopback: usize,
+}
+
+impl Store {
+    /// Removes what is past its time, in small transactions.
+    pub async fn retention_sweep(
+        &self,
+        limits: RetentionLimits,
+        now: Timestamp,
+    ) -> Result<Removed, StoreError> {
+        let (bodies_before, metadata_before) =
+            (now.minus(limits.bodies), now.minus(limits.metadata));
+        let mut total = Removed::default();
+        loop {
+            let removed = self
+                .write(move |conn| {
+                    Ok(Removed {
+                        bodies: remove_bodies(conn, bodies_before)?,
+                        messages: remove_messages(conn, metadata_before)?,
+                        loopback: remove_loopback(conn, bodies_before)?,
+                    })
+                })
+                .await?;
+            if removed == Removed::default() {
+                return Ok(total);
+            }
+            total.bodies += removed.bodies;
+            total.messages += removed.messages;
+            total.loopback += removed.loopback;
+        }
+    }
+}
+
+fn remove_bodies(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+    let ids = payload::table
+        .inner_join(message::table.on(message::id.eq(payload::message_id)))
+        .filter(payload::received_at.lt(before))
+        .filter(message::state.ne(MessageState::Accepted))
+        .select(payload::message_id)
+        .limit(BATCH)
+        .load::<MessageId>(conn)?;
+    Ok(diesel::delete(payload::table.filter(payload::message_id.eq_any(ids))).execute(conn)?)
+}
+
+fn remove_messages(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+    let ids = message::table
+        .filter(message::received_at.lt(before))
+        .filter(message::state.ne(MessageState::Accepted))
+        .order(message::id.asc())
+        .select(message::id)
+        .limit(BATCH)
+        .load::<MessageId>(conn)?;
+    diesel::delete(payload::table.filter(payload::message_id.eq_any(ids.clone()))).execute(conn)?;
+    diesel::delete(diagnostic::table.filter(diagnostic::message_id.eq_any(ids.clone())))
+        .execute(conn)?;
+    diesel::delete(delivery::table.filter(delivery::message_id.eq_any(ids.clone())))
+        .execute(conn)?;
+    Ok(diesel::delete(message::table.filter(message::id.eq_any(ids))).execute(conn)?)
+}
+
+fn remove_loopback(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+    let ids = loopback_message::table
+        .filter(loopback_message::received_at.lt(before))
+        .order(loopback_message::id.asc())
+        .select(loopback_message::id)
+        .limit(BATCH)
+        .load::<MessageId>(conn)?;
+    Ok(diesel::delete(loopback_message::table.filter(loopback_message::id.eq_any(ids)))
+        .execute(conn)?)
+}

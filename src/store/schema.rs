@@ -1,0 +1,128 @@
+//! The tables, one description for both databases. The folders `migrations/sqlite` and `migrations/postgres` create them.
+
+use diesel::table;
+
+table! {
+    registry_revision (id) { id -> Integer, value -> BigInt, }
+}
+
+table! {
+    setting (name) { name -> Text, value -> Text, }
+}
+
+table! {
+    organization (id) { id -> BigInt, name -> Text, created_at -> Timestamp, }
+}
+
+table! {
+    site (id) {
+        id -> Text,
+        organization_id -> BigInt,
+        name -> Text,
+        kind -> Text,
+        clinical -> Bool,
+        county -> Nullable<Text>,
+        region -> Nullable<Text>,
+        status -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+table! {
+    site_link (facility_id, site_id) {
+        facility_id -> Text,
+        site_id -> Text,
+        status -> Text,
+        changed_at -> Timestamp,
+    }
+}
+
+table! {
+    credential (id) {
+        id -> BigInt,
+        site_id -> Text,
+        environment -> Text,
+        username -> Text,
+        facility_id -> Text,
+        state -> Text,
+        secret -> Binary,
+        old_secret -> Nullable<Binary>,
+        old_secret_until -> Nullable<Timestamp>,
+        expires_at -> Nullable<Timestamp>,
+        client_key_pin -> Nullable<Binary>,
+        created_at -> Timestamp,
+        last_used_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    message (id) {
+        id -> Binary,
+        received_at -> Timestamp,
+        sender_id -> Text,
+        environment -> Text,
+        site_id -> Nullable<Text>,
+        region -> Nullable<Text>,
+        control_id -> Text,
+        message_type -> Text,
+        size -> BigInt,
+        state -> Text,
+        ack_code -> Text,
+        diagnostics -> BigInt,
+        submission_key -> Nullable<Text>,
+        body_digest -> Binary,
+    }
+}
+
+table! {
+    diagnostic (message_id, position) {
+        message_id -> Binary,
+        position -> Integer,
+        rule -> Text,
+        location -> Text,
+        code -> Text,
+        severity -> Text,
+        application -> Text,
+        text -> Text,
+    }
+}
+
+table! {
+    payload (message_id) {
+        message_id -> Binary,
+        received_at -> Timestamp,
+        body -> Binary,
+        reply -> Nullable<Binary>,
+    }
+}
+
+table! {
+    delivery (message_id) {
+        message_id -> Binary,
+        region -> Text,
+        environment -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_attempt_at -> Timestamp,
+        lease_owner -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        settled_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    loopback_message (id) {
+        id -> Binary,
+        region -> Text,
+        environment -> Text,
+        received_at -> Timestamp,
+        control_id -> Text,
+        sending_facility -> Text,
+        site_id -> Text,
+        size -> BigInt,
+        body -> Binary,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(message, delivery, payload, diagnostic);

@@ -1,0 +1,194 @@
+//! Sites, their status, and the links between Sending Facilities and Sites.
+
+use diesel::prelude::*;
+
+use crate::domain::{
+    LinkStatus, OrganizationId, Refusal, RegionCode, Site, SiteId, SiteKind, SiteLink, SiteStatus,
+    Timestamp,
+};
+use crate::store::connection::DbConnection;
+use crate::store::directory::raise_revision;
+use crate::store::schema::{organization, site, site_link};
+use crate::store::{Store, StoreError};
+
+/// A Site to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewSite {
+    /// Its ID when it has one already; else the next free one of its kind.
+    pub id: Option<SiteId>,
+    /// The organization it belongs to.
+    pub organization: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// How it takes part.
+    pub kind: SiteKind,
+    /// Whether it gives immunizations.
+    pub clinical: bool,
+    /// FIPS code of its county.
+    pub county: Option<String>,
+    /// Its region.
+    pub region: Option<RegionCode>,
+    /// Where it stands.
+    pub status: SiteStatus,
+}
+
+type Row = (
+    SiteId,
+    OrganizationId,
+    String,
+    SiteKind,
+    bool,
+    Option<String>,
+    Option<RegionCode>,
+    SiteStatus,
+    Timestamp,
+    Timestamp,
+);
+
+fn from_row(row: Row) -> Site {
+    let (id, organization, name, kind, clinical, county, region, status, created_at, updated_at) =
+        row;
+    Site { id, organization, name, kind, clinical, county, region, status, created_at, updated_at }
+}
+
+pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Site>, StoreError> {
+    Ok(site::table.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
+}
+
+fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
+    site::table
+        .find(id)
+        .first::<Row>(conn)
+        .optional()?
+        .map(from_row)
+        .ok_or_else(|| StoreError::NotFound(format!("Site {id}")))
+}
+
+/// The next free ID: `SF-` for a Sending Facility, else `DE-`, and six digits.
+fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId, StoreError> {
+    let prefix = if kind == SiteKind::SendingFacility { "SF-" } else { "DE-" };
+    let last = site::table
+        .filter(site::id.like(format!("{prefix}______")))
+        .order(site::id.desc())
+        .select(site::id)
+        .first::<String>(conn)
+        .optional()?;
+    let number =
+        last.and_then(|id| id.trim_start_matches(prefix).parse::<u32>().ok()).unwrap_or(0) + 1;
+    format!("{prefix}{number:06}").parse().map_err(|_wrong| StoreError::Conflict)
+}
+
+impl Store {
+    /// Records a Site.
+    pub async fn site_create(&self, new: NewSite, now: Timestamp) -> Result<Site, StoreError> {
+        self.write(move |conn| {
+            let known =
+                organization::table.find(new.organization).count().get_result::<i64>(conn)?;
+            if known == 0 {
+                return Err(StoreError::NotFound(format!("organization {}", new.organization)));
+            }
+            let id = match new.id {
+                Some(id) => id,
+                None => next_id(conn, new.kind)?,
+            };
+            raise_revision(conn)?;
+            diesel::insert_into(site::table)
+                .values((
+                    site::id.eq(&id),
+                    site::organization_id.eq(new.organization),
+                    site::name.eq(new.name),
+                    site::kind.eq(new.kind),
+                    site::clinical.eq(new.clinical),
+                    site::county.eq(new.county),
+                    site::region.eq(new.region),
+                    site::status.eq(new.status),
+                    site::created_at.eq(now),
+                    site::updated_at.eq(now),
+                ))
+                .execute(conn)?;
+            by_id(conn, &id)
+        })
+        .await
+    }
+
+    /// Every Site, by ID.
+    pub async fn site_list(&self) -> Result<Vec<Site>, StoreError> {
+        self.read(all).await
+    }
+
+    /// One Site.
+    pub async fn site_by_id(&self, id: SiteId) -> Result<Site, StoreError> {
+        self.read(move |conn| by_id(conn, &id)).await
+    }
+
+    /// Moves a Site to another status, when its present one permits it.
+    pub async fn site_status_change(
+        &self,
+        id: SiteId,
+        next: SiteStatus,
+        now: Timestamp,
+    ) -> Result<Site, StoreError> {
+        self.write(move |conn| {
+            let status = by_id(conn, &id)?.status.change_to(next)?;
+            raise_revision(conn)?;
+            diesel::update(site::table.find(&id))
+                .set((site::status.eq(status), site::updated_at.eq(now)))
+                .execute(conn)?;
+            by_id(conn, &id)
+        })
+        .await
+    }
+
+    /// Sets the state of the link between a Sending Facility and a Site; makes the link when there is none.
+    pub async fn link_set(
+        &self,
+        facility: SiteId,
+        client: SiteId,
+        status: LinkStatus,
+        now: Timestamp,
+    ) -> Result<SiteLink, StoreError> {
+        self.write(move |conn| {
+            let sender = by_id(conn, &facility)?;
+            by_id(conn, &client)?;
+            if sender.kind != SiteKind::SendingFacility {
+                return Err(Refusal(format!("{facility} is not a Sending Facility")).into());
+            }
+            if facility == client {
+                return Err(Refusal("a Sending Facility needs no link to itself".to_owned()).into());
+            }
+            raise_revision(conn)?;
+            let changed = diesel::update(site_link::table.find((&facility, &client)))
+                .set((site_link::status.eq(status), site_link::changed_at.eq(now)))
+                .execute(conn)?;
+            if changed == 0 {
+                diesel::insert_into(site_link::table)
+                    .values((
+                        site_link::facility_id.eq(&facility),
+                        site_link::site_id.eq(&client),
+                        site_link::status.eq(status),
+                        site_link::changed_at.eq(now),
+                    ))
+                    .execute(conn)?;
+            }
+            Ok(SiteLink { facility, site: client, status, changed_at: now })
+        })
+        .await
+    }
+
+    /// Every link, by Sending Facility and Site.
+    pub async fn link_list(&self) -> Result<Vec<SiteLink>, StoreError> {
+        self.read(|conn| {
+            let rows = site_link::table
+                .order((site_link::facility_id.asc(), site_link::site_id.asc()))
+                .load::<(SiteId, SiteId, LinkStatus, Timestamp)>(conn)?;
+            let link = |(facility, site, status, changed_at)| SiteLink {
+                facility,
+                site,
+                status,
+                changed_at,
+            };
+            Ok(rows.into_iter().map(link).collect())
+        })
+        .await
+    }
+}

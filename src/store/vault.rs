@@ -1,0 +1,161 @@
+//! Message bodies at rest: AES-256-GCM under a key kept outside the database.
+//!
+//! Each body has a key of its own, derived by HKDF-SHA-256 from the ring's key and the message id, so no nonce is ever
+//! shared between messages however many there are. The sealed form is: format (1 byte), key id (4), nonce (12),
+//! ciphertext and tag. The message id and the part are authenticated, so a body cannot be moved to another message.
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest;
+use ring::hkdf::{HKDF_SHA256, Prk, Salt};
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::domain::MessageId;
+use crate::store::StoreError;
+
+const FORMAT: u8 = 1;
+const KEY_ID_LEN: usize = 4;
+const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+
+/// Which bytes of a message are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The HL7 text as the sender gave it.
+    Body,
+    /// What the loopback registry received.
+    Loopback,
+    /// The HL7 reply that the sender got, or would get again.
+    Reply,
+}
+
+impl Part {
+    const fn word(self) -> &'static [u8] {
+        match self {
+            Self::Body => b"body",
+            Self::Loopback => b"loopback",
+            Self::Reply => b"reply",
+        }
+    }
+}
+
+struct RingKey {
+    id: [u8; KEY_ID_LEN],
+    prk: Prk,
+}
+
+/// The keys of stored bodies: the first seals, all open.
+pub struct Vault {
+    keys: Vec<RingKey>,
+    random: SystemRandom,
+}
+
+impl Vault {
+    /// From keys of 32 bytes, the newest first.
+    pub fn new(keys: &[[u8; 32]]) -> Self {
+        let salt = Salt::new(HKDF_SHA256, b"izportal body");
+        let keys = keys
+            .iter()
+            .map(|key| {
+                let mut id = [0; KEY_ID_LEN];
+                id.iter_mut()
+                    .zip(digest::digest(&digest::SHA256, key).as_ref())
+                    .for_each(|(to, from)| *to = *from);
+                RingKey { id, prk: salt.extract(key) }
+            })
+            .collect();
+        Self { keys, random: SystemRandom::new() }
+    }
+
+    /// Seals `bytes` for one part of one message.
+    pub fn seal(&self, id: MessageId, part: Part, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let key = self.keys.first().ok_or(StoreError::Locked("there is no key"))?;
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_unspecified| StoreError::Locked("no randomness"))?;
+
+        let mut sealed = Vec::with_capacity(HEADER_LEN + bytes.len() + AES_256_GCM.tag_len());
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&key.id);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(bytes);
+        let cipher = cipher(&key.prk, id, part)?;
+        let (_, text) = sealed.split_at_mut(HEADER_LEN);
+        let tag = cipher
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad(id, part), text)
+            .map_err(|_unspecified| StoreError::Locked("sealing failed"))?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    /// Opens what [`Vault::seal`] made for the same part of the same message.
+    pub fn open(
+        &self,
+        id: MessageId,
+        part: Part,
+        mut sealed: Vec<u8>,
+    ) -> Result<Vec<u8>, StoreError> {
+        let wrong = || StoreError::Locked("it is not a sealed body");
+        let (header, _) = sealed.split_at_checked(HEADER_LEN).ok_or_else(wrong)?;
+        let (format, header) = header.split_first().ok_or_else(wrong)?;
+        let (key_id, nonce) = header.split_at_checked(KEY_ID_LEN).ok_or_else(wrong)?;
+        if *format != FORMAT {
+            return Err(StoreError::Locked("its format is unknown"));
+        }
+        let key = self
+            .keys
+            .iter()
+            .find(|key| key.id == key_id)
+            .ok_or(StoreError::Locked("its key is not in the key file"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_unspecified| wrong())?;
+
+        let length = cipher(&key.prk, id, part)?
+            .open_within(nonce, aad(id, part), &mut sealed, HEADER_LEN..)
+            .map_err(|_unspecified| StoreError::Locked("it was changed or belongs elsewhere"))?
+            .len();
+        sealed.truncate(length);
+        Ok(sealed)
+    }
+}
+
+fn cipher(prk: &Prk, id: MessageId, part: Part) -> Result<LessSafeKey, StoreError> {
+    let info: [&[u8]; 2] = [id.as_bytes(), part.word()];
+    let key = prk
+        .expand(&info, &AES_256_GCM)
+        .map_err(|_unspecified| StoreError::Locked("key derivation failed"))?;
+    Ok(LessSafeKey::new(UnboundKey::from(key)))
+}
+
+fn aad(id: MessageId, part: Part) -> Aad<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(32);
+    bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(part.word());
+    Aad::from(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_opens_only_as_the_part_and_message_it_was_sealed_for() {
+        let vault = Vault::new(&[[3; 32]]);
+        let (id, other) = (MessageId::new(), MessageId::new());
+        let sealed = vault.seal(id, Part::Body, b"MSH|^~\\&|").unwrap();
+
+        assert_eq!(vault.open(id, Part::Body, sealed.clone()).unwrap(), b"MSH|^~\\&|");
+        assert!(vault.open(other, Part::Body, sealed.clone()).is_err());
+        assert!(vault.open(id, Part::Reply, sealed.clone()).is_err());
+        assert!(!sealed.windows(3).any(|window| window == b"MSH"));
+    }
+
+    #[test]
+    fn an_older_key_of_the_ring_still_opens_and_a_changed_body_does_not() {
+        let id = MessageId::new();
+        let old = Vault::new(&[[1; 32]]).seal(id, Part::Body, b"text").unwrap();
+        let ring = Vault::new(&[[2; 32], [1; 32]]);
+        let mut changed = old.clone();
+        *changed.last_mut().unwrap() ^= 1;
+
+        assert_eq!(ring.open(id, Part::Body, old).unwrap(), b"text");
+        assert!(ring.open(id, Part::Body, changed).is_err());
+        assert!(ring.open(id, Part::Body, vec![1, 2, 3]).is_err());
+    }
+}

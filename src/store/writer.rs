@@ -1,0 +1,202 @@
+//! The one writer: a thread that takes what waits and commits it together.
+//!
+//! With `synchronous = FULL` a commit costs an fsync; one commit for a group of submissions costs the same one. A caller is
+//! answered after the commit, never before. When a group fails because two nodes wrote the same key, its members are
+//! tried again one by one, so that one member never spoils the others.
+
+use std::collections::HashSet;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::connection::{ConnectionManager, DbConnection};
+use crate::store::delivery::Settlement;
+use crate::store::error::Cause;
+use crate::store::loopback::LoopbackRecord;
+use crate::store::message::{Acceptance, Accepted};
+use crate::store::{Store, StoreError, delivery, loopback, message};
+
+/// Changes committed together at most: more gains nothing and lengthens the wait of the first.
+const GROUP: usize = 128;
+
+/// What the writer is asked to do.
+pub(super) enum Job {
+    /// A change in a transaction of its own.
+    Alone(Box<dyn FnOnce(&mut DbConnection) + Send>),
+    /// A change that may share a transaction with others.
+    Grouped(Grouped),
+}
+
+/// A change of the message path, with the way to answer its caller.
+pub(super) enum Grouped {
+    Accept(Box<Acceptance>, oneshot::Sender<Result<Accepted, StoreError>>),
+    Keep(Box<LoopbackRecord>, oneshot::Sender<Result<(), StoreError>>),
+    Settle(Box<Settlement>, oneshot::Sender<Result<bool, StoreError>>),
+}
+
+/// What came of a [`Grouped`], until the commit allows to say it.
+enum Done {
+    Accepted(Accepted),
+    Kept,
+    Settled(bool),
+}
+
+impl Grouped {
+    /// The key that no two members of one group may share.
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Accept(acceptance, _) => acceptance.submission_key.as_deref(),
+            Self::Keep(..) | Self::Settle(..) => None,
+        }
+    }
+
+    fn answer(self, done: Result<Done, StoreError>) {
+        // A caller that has gone (a closed connection) changes nothing: what is committed stands.
+        match (self, done) {
+            (Self::Accept(_, caller), Ok(Done::Accepted(accepted))) => {
+                drop(caller.send(Ok(accepted)))
+            }
+            (Self::Keep(_, caller), Ok(Done::Kept)) => drop(caller.send(Ok(()))),
+            (Self::Settle(_, caller), Ok(Done::Settled(ours))) => drop(caller.send(Ok(ours))),
+            (Self::Accept(_, caller), Err(error)) => drop(caller.send(Err(error))),
+            (Self::Keep(_, caller), Err(error)) => drop(caller.send(Err(error))),
+            (Self::Settle(_, caller), Err(error)) => drop(caller.send(Err(error))),
+            (_, Ok(_)) => {}
+        }
+    }
+}
+
+impl Store {
+    /// Hands a change of the message path to the writer without waiting for room.
+    pub(super) fn enqueue(&self, change: Grouped) -> Result<(), StoreError> {
+        self.writer_sender()?.try_send(Job::Grouped(change)).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
+        })
+    }
+}
+
+/// Starts the thread; it ends when the last sender is dropped and the queue is empty.
+pub(super) fn start(
+    manager: ConnectionManager,
+    conn: DbConnection,
+    jobs: mpsc::Receiver<Job>,
+) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new()
+        .name("writer".to_owned())
+        .spawn(move || Writer { manager, conn, jobs }.run())
+        .map_err(|error| {
+            StoreError::Unavailable(Cause::Connection(format!("no writer thread: {error}")))
+        })
+}
+
+struct Writer {
+    manager: ConnectionManager,
+    conn: DbConnection,
+    jobs: mpsc::Receiver<Job>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut waiting = Vec::with_capacity(GROUP);
+        while self.jobs.blocking_recv_many(&mut waiting, GROUP) > 0 {
+            let mut group = Vec::with_capacity(waiting.len());
+            for job in waiting.drain(..) {
+                match job {
+                    Job::Alone(work) => {
+                        self.commit(std::mem::take(&mut group));
+                        work(&mut self.conn);
+                        self.mend();
+                    }
+                    Job::Grouped(change) => group.push(change),
+                }
+            }
+            self.commit(group);
+        }
+    }
+
+    /// Commits a group, in as many transactions as it has members of the same key.
+    fn commit(&mut self, mut group: Vec<Grouped>) {
+        while !group.is_empty() {
+            let mut keys = HashSet::new();
+            let (now, later): (Vec<_>, Vec<_>) = group
+                .into_iter()
+                .partition(|change| change.key().is_none_or(|key| keys.insert(key.to_owned())));
+            self.commit_distinct(now);
+            group = later;
+        }
+    }
+
+    fn commit_distinct(&mut self, group: Vec<Grouped>) {
+        match self.conn.write_transaction(|conn| apply(conn, &group)) {
+            Ok(done) => {
+                metrics::histogram!("gateway_commit_group_size")
+                    .record(u32::try_from(group.len()).unwrap_or(u32::MAX));
+                for (change, done) in group.into_iter().zip(done) {
+                    change.answer(Ok(done));
+                }
+            }
+            Err(StoreError::Conflict) if group.len() > 1 => {
+                for change in group {
+                    self.commit_distinct(vec![change]);
+                }
+            }
+            Err(StoreError::Conflict) => {
+                // Another node accepted the same key a moment ago; a second look finds it and answers with its reply.
+                let again = self.conn.write_transaction(|conn| apply(conn, &group));
+                match again {
+                    Ok(done) => group
+                        .into_iter()
+                        .zip(done)
+                        .for_each(|(change, done)| change.answer(Ok(done))),
+                    Err(error) => self.fail(group, &error),
+                }
+            }
+            Err(error) => self.fail(group, &error),
+        }
+    }
+
+    fn fail(&mut self, group: Vec<Grouped>, error: &StoreError) {
+        let cause = match error {
+            StoreError::Unavailable(cause) => cause.clone(),
+            other => Cause::Statement(other.to_string()),
+        };
+        tracing::error!(store.cause = %cause, group.size = group.len(), "a group of changes was not committed: {cause}");
+        for change in group {
+            change.answer(Err(StoreError::Unavailable(cause.clone())));
+        }
+        self.mend();
+    }
+
+    /// Replaces a broken connection; when that fails, the next group tries again.
+    fn mend(&mut self) {
+        if self.conn.is_broken()
+            && let Ok(conn) = self.manager.open()
+        {
+            self.conn = conn;
+        }
+    }
+}
+
+/// Applies every member inside the caller's transaction, in order.
+fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreError> {
+    let acceptances: Vec<_> = group
+        .iter()
+        .filter_map(|change| match change {
+            Grouped::Accept(acceptance, _) => Some(acceptance.as_ref()),
+            Grouped::Keep(..) | Grouped::Settle(..) => None,
+        })
+        .collect();
+    let mut accepted = message::accept_all(conn, &acceptances)?.into_iter();
+    group
+        .iter()
+        .map(|change| match change {
+            Grouped::Accept(..) => accepted
+                .next()
+                .map(Done::Accepted)
+                .ok_or_else(|| StoreError::NotFound("answer for an acceptance".to_owned())),
+            Grouped::Keep(record, _) => loopback::keep(conn, record).map(|()| Done::Kept),
+            Grouped::Settle(settlement, _) => delivery::settle(conn, settlement).map(Done::Settled),
+        })
+        .collect()
+}
