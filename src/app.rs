@@ -150,7 +150,7 @@ pub struct App {
 
 impl App {
     /// Starts everything; resolves when the listeners accept.
-    pub async fn start(
+    pub fn start(
         config: &Config,
         base: Base,
         log: SummaryLog,

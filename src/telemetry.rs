@@ -37,8 +37,7 @@ impl Logs {
     /// # Errors
     /// When the filter cannot be read.
     pub fn start(format: SummaryFormat, filter: &str) -> Result<Self, ParseError> {
-        let held = HELD.join(",");
-        let filter = EnvFilter::try_new(format!("{filter},{held}"))?;
+        let filter = self::filter(filter)?;
         let (writer, flush) = NonBlockingBuilder::default().lossy(true).finish(std::io::stdout());
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
@@ -46,7 +45,7 @@ impl Logs {
             .with_target(false);
         match format {
             SummaryFormat::Json => {
-                builder.json().flatten_event(true).with_current_span(false).init()
+                builder.json().flatten_event(true).with_current_span(false).init();
             }
             SummaryFormat::Plain => builder.with_ansi(false).init(),
         }
@@ -57,6 +56,14 @@ impl Logs {
     pub fn writer(&self) -> Box<dyn Write + Send> {
         Box::new(self.writer.clone())
     }
+}
+
+/// What is logged: what the operator asks for, except of libraries that might log what they carry.
+///
+/// # Errors
+/// When the text cannot be read.
+pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("{text},{}", HELD.join(",")))
 }
 
 /// Installs the recorder of metrics; gives the handle that prints them.

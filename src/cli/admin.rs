@@ -307,7 +307,7 @@ impl Desk {
     async fn site(&self, verb: SiteVerb) -> Result<(), Failure> {
         match verb {
             SiteVerb::Create(site) => {
-                self.show(&self.store.site_create(new_site(site)?, self.now).await?)
+                self.show(&self.store.site_create(new_site(site)?, self.now).await?);
             }
             SiteVerb::List => self.show(&self.store.site_list().await?),
             SiteVerb::Show { site } => self.show(&self.store.site_by_id(site).await?),
@@ -351,7 +351,7 @@ impl Desk {
                 self.show_once(&IssuedCredential { credential, password });
             }
             CredentialVerb::Revoke { username } => {
-                self.show(&self.store.credential_revoke(username).await?)
+                self.show(&self.store.credential_revoke(username).await?);
             }
             CredentialVerb::Pin { username, certificate } => {
                 let pin = certificate
@@ -417,7 +417,7 @@ impl Desk {
     async fn registry(&self, verb: RegistryVerb) -> Result<(), Failure> {
         match verb {
             RegistryVerb::List { region, limit } => {
-                self.show(&self.store.loopback_list(region, limit).await?)
+                self.show(&self.store.loopback_list(region, limit).await?);
             }
             RegistryVerb::Show { id } => {
                 let (record, body) = self.store.loopback_by_id(id).await?;

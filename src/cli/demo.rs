@@ -127,7 +127,7 @@ impl Demo {
         let mut config = Config::defaults()?;
         config.data_dir.clone_from(&self.data_dir);
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], self.port));
-        config.server.ops_listen = "127.0.0.1:0".to_owned();
+        "127.0.0.1:0".clone_into(&mut config.server.ops_listen);
         config.gateway.reply = self.reply;
         let logs = Logs::start(config.log.format, &config.log.filter).map_err(Failure::usage)?;
 

@@ -33,13 +33,19 @@ impl Migrate {
             Step::Up => {
                 let applied = migrator.up()?;
                 output::line(&format!("{} applied", applied.len()));
-                applied.iter().for_each(|name| output::line(name));
+                for name in applied {
+                    output::line(&name);
+                }
             }
             Step::Down => output::line(&format!("reverted {}", migrator.down()?)),
             Step::Status => {
                 let (applied, pending) = migrator.status()?;
-                applied.iter().rev().for_each(|name| output::line(&format!("applied  {name}")));
-                pending.iter().for_each(|name| output::line(&format!("missing  {name}")));
+                for name in applied.iter().rev() {
+                    output::line(&format!("applied  {name}"));
+                }
+                for name in pending {
+                    output::line(&format!("missing  {name}"));
+                }
             }
         }
         Ok(())

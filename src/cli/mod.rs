@@ -76,12 +76,12 @@ const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
 
 impl Failure {
-    fn failed(text: impl ToString) -> Self {
-        Self { text: text.to_string(), code: FAILED }
+    fn failed(text: impl std::fmt::Display) -> Self {
+        Self { text: format!("{text}"), code: FAILED }
     }
 
-    fn usage(text: impl ToString) -> Self {
-        Self { text: text.to_string(), code: USAGE }
+    fn usage(text: impl std::fmt::Display) -> Self {
+        Self { text: format!("{text}"), code: USAGE }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::domain::ServerKey;
+use crate::domain::{ServerKey, hex};
 use crate::store::Vault;
 
 /// Keys that cannot be had.
@@ -71,8 +71,7 @@ fn create(path: &Path) -> Result<(), KeysError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let text: Zeroizing<String> =
-        Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect());
+    let text = Zeroizing::new(hex(key.as_ref()));
     let mut file = private_file(path).map_err(failed)?;
     writeln!(file, "{}", text.as_str()).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -46,8 +46,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    fn value(key: impl Into<String>, problem: impl ToString) -> Self {
-        Self::Value { key: key.into(), problem: problem.to_string() }
+    fn value(key: impl Into<String>, problem: impl std::fmt::Display) -> Self {
+        Self::Value { key: key.into(), problem: format!("{problem}") }
     }
 }
 

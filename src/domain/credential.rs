@@ -60,10 +60,11 @@ pub struct Credential {
 impl Credential {
     /// Whether `hash` is one of the live secrets at `now`. Compares with both always, in constant time.
     pub fn secret_matches(&self, hash: &SecretHash, now: Timestamp) -> bool {
+        // Both comparisons always, so that time tells nothing of a rotation.
         let current = self.secret.matches(hash);
         let old = self.old_secret.as_ref().unwrap_or(&self.secret).matches(hash);
         let old_lives = self.old_secret_until.is_some_and(|until| now < until);
-        current | (old & old_lives)
+        current || (old & old_lives)
     }
 
     /// Whether the credential is neither revoked nor expired at `now`.
@@ -99,7 +100,7 @@ mod tests {
             state: CredentialState::Active,
             secret: key.hash("credential", "new"),
             old_secret: Some(key.hash("credential", "old")),
-            old_secret_until: Some(now.plus(Duration::from_secs(60))),
+            old_secret_until: Some(now.plus(Duration::from_mins(1))),
             expires_at: None,
             client_key_pin: None,
             created_at: now,

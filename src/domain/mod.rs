@@ -26,6 +26,7 @@ pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use region::{REGIONS, RegionCode, RegionFacts};
 pub use retry::retry_after;
+pub(crate) use secret::hex;
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub use site::{Refusal, Site, SiteKind, SiteStatus};
 pub use site_link::{LinkStatus, SiteLink};

@@ -6,7 +6,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(15);
 
 /// Longest wait between two attempts.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// The wait after `attempts` attempts have failed: doubling from 15 seconds to 15 minutes.
 pub fn retry_after(attempts: i64) -> Duration {

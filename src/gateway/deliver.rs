@@ -10,13 +10,13 @@ use crate::client::SendError;
 use crate::domain::{DeliveryState, Environment, MessageId, RegionCode, Timestamp, retry_after};
 use crate::gateway::{Gateway, LEASE_MARGIN};
 use crate::hl7::Message;
-use crate::store::{Claim, Part, Settlement};
+use crate::store::{Claim, Part, Removed, Settlement};
 
 /// How often the worker looks at the queue when nobody wakes it: for what other nodes queued and what is due again.
 const POLL: Duration = Duration::from_secs(1);
 
 /// How often what is past its retention is swept.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
+const SWEEP: Duration = Duration::from_hours(1);
 
 /// One attempt to deliver one message.
 pub(super) struct Attempt {
@@ -60,11 +60,11 @@ impl Gateway {
         match self.store.delivery_settle(settlement).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(message.id = %message, "the lease of {message} had ended before it was settled")
+                tracing::warn!(message.id = %message, "the lease of {message} had ended before it was settled");
             }
             // The registry has the message and the lease will end: it will be delivered once more, which is bounded.
             Err(error) => {
-                tracing::error!(message.id = %message, "delivery of {message} was not settled: {error}")
+                tracing::error!(message.id = %message, "delivery of {message} was not settled: {error}");
             }
         }
         match sent {
@@ -177,7 +177,7 @@ impl Gateway {
     async fn run_sweeper(&self) {
         while !self.stopping.is_cancelled() {
             match self.store.retention_sweep(self.settings.retention, Timestamp::now()).await {
-                Ok(removed) if removed == Default::default() => {}
+                Ok(removed) if removed == Removed::default() => {}
                 Ok(removed) => tracing::info!(
                     removed.bodies,
                     removed.messages,

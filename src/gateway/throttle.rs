@@ -71,7 +71,7 @@ impl Throttle {
         known: Option<Timestamp>,
         now: Timestamp,
     ) -> bool {
-        let minute_ago = now.minus(Duration::from_secs(60));
+        let minute_ago = now.minus(Duration::from_mins(1));
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         let last = uses.get(&credential).copied().max(known);
         let first = last.is_none_or(|last| last < minute_ago);

@@ -84,7 +84,7 @@ impl DbConnection {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => AnsiTransactionManager::begin_transaction(conn)?,
             Self::Sqlite(conn) => {
-                AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?
+                AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?;
             }
         }
         match change(self) {

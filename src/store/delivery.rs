@@ -60,7 +60,7 @@ impl Store {
                 Ok(body) => claims.push(Claim { message, region, environment, attempts, body }),
                 // The others go on; this one comes back when its lease ends, and says so each time.
                 Err(error) => {
-                    tracing::error!(message.id = %message, "delivery of {message} cannot be sent: {error}")
+                    tracing::error!(message.id = %message, "delivery of {message} cannot be sent: {error}");
                 }
             }
         }

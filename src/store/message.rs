@@ -316,6 +316,8 @@ fn judge(acceptance: &Acceptance, revision: i64, earlier: &HashMap<String, Earli
     }
 }
 
+type KeyRow = (Option<String>, MessageId, Timestamp, Vec<u8>);
+
 fn earlier_messages(
     conn: &mut DbConnection,
     group: &[&Acceptance],
@@ -325,8 +327,7 @@ fn earlier_messages(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    type Row = (Option<String>, MessageId, Timestamp, Vec<u8>);
-    let rows: Vec<Row> = on_either!(conn, conn => message::table
+    let rows: Vec<KeyRow> = on_either!(conn, conn => message::table
         .filter(message::submission_key.eq_any(keys))
         .select((message::submission_key, message::id, message::received_at, message::body_digest))
         .load(conn)?);

@@ -54,7 +54,7 @@ impl Grouped {
         // A caller that has gone (a closed connection) changes nothing: what is committed stands.
         match (self, done) {
             (Self::Accept(_, caller), Ok(Done::Accepted(accepted))) => {
-                drop(caller.send(Ok(accepted)))
+                drop(caller.send(Ok(accepted)));
             }
             (Self::Keep(_, caller), Ok(Done::Kept)) => drop(caller.send(Ok(()))),
             (Self::Settle(_, caller), Ok(Done::Settled(ours))) => drop(caller.send(Ok(ours))),

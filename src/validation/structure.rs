@@ -1,4 +1,4 @@
-//! The segments that a VXU cannot do without. Source: guide 1.5, VXU_V04 (Z22) grammar.
+//! The segments that a VXU cannot do without. Source: guide 1.5, `VXU_V04` (Z22) grammar.
 
 use crate::domain::Diagnostic;
 use crate::hl7::{ErrorCode, Location, Message};

@@ -1,0 +1,25 @@
+//! The one integration program. Every test goes through a TLS socket, the binary or the store's door, on the database that
+//! `TEST_POSTGRES_URL` names or, without it, on a SQLite file of its own.
+//!
+//! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
+//! - `clients`: the recorded shapes of real client stacks
+//! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
+//! - `delivery`: relay, queue, late and broken registries, drain, crash
+//! - `faults`: what is wrong with a call, and the fault that says so
+//! - `floors`: modules import downwards only
+//! - `privacy`: a canary patient in no log, metric, fault or file
+//! - `routing`: Site, region, environment; refusals with their ERR
+//! - `submit`: a good call and its reply; idempotency
+//! - `wsdl`: the description that is served
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "helpers of tests are not tests in the eyes of clippy"
+)]
+
+mod support;
+
+mod submit;

@@ -1,0 +1,140 @@
+//! A scripted registry over real HTTPS: it answers what a test tells it, and keeps what it received.
+
+use std::collections::VecDeque;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{Bytes, Data};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use izportal::server::{LocalAuthority, ServerTls};
+use izportal::soap::{SoapVersion, submit_single_message_response};
+use tempfile::TempDir;
+
+/// What the registry does with the next call.
+#[derive(Clone, Debug)]
+pub(crate) enum Script {
+    /// Answers a submission with this HL7 text.
+    Ack(String),
+    /// Answers AA to the MSH-10 that it finds.
+    Accept,
+    /// Answers with a status and a body as they stand.
+    Raw(u16, &'static str, String),
+    /// Waits, then goes on with the inner script.
+    After(Duration, Box<Script>),
+}
+
+struct Shared {
+    scripts: Mutex<VecDeque<Script>>,
+    fallback: Script,
+    received: Mutex<Vec<String>>,
+}
+
+/// The registry; it stops when it is dropped.
+pub(crate) struct ScriptedRegistry {
+    pub(crate) url: String,
+    dir: TempDir,
+    shared: Arc<Shared>,
+    handle: ServerHandle,
+}
+
+impl ScriptedRegistry {
+    /// A registry that does `fallback` whenever nothing else was scripted.
+    pub(crate) fn start(fallback: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(listener, fallback)
+    }
+
+    pub(crate) fn on(listener: TcpListener, fallback: Script) -> Self {
+        let dir = TempDir::new().unwrap();
+        let authority = LocalAuthority::open(dir.path().to_owned()).unwrap();
+        let files = authority
+            .server_certificate(&["localhost".to_owned(), "127.0.0.1".to_owned()])
+            .unwrap();
+        let tls = ServerTls { files, client_ca: None }.config().unwrap();
+        let url = format!("https://127.0.0.1:{}/IISService", listener.local_addr().unwrap().port());
+        let shared =
+            Arc::new(Shared { scripts: Mutex::default(), fallback, received: Mutex::default() });
+        let data = Data::from(Arc::clone(&shared));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .app_data(web::PayloadConfig::new(16 << 20))
+                .route("/IISService", web::post().to(serve))
+        })
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen_rustls_0_23(listener, tls)
+        .unwrap()
+        .run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self { url, dir, shared, handle }
+    }
+
+    /// The next call is answered so; further ones after it, in order.
+    pub(crate) fn then(&self, script: Script) {
+        self.shared.scripts.lock().unwrap().push_back(script);
+    }
+
+    /// The bodies of the calls so far.
+    pub(crate) fn received(&self) -> Vec<String> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    /// The `[regions.…]` table that sends a region's messages of one environment here.
+    pub(crate) fn config(&self, region: &str, environment: &str) -> String {
+        let password = self.dir.path().join("password");
+        std::fs::write(&password, "registry-credential-of-the-test").unwrap();
+        format!(
+            "[regions.{region}.{environment}]\nurl = \"{}\"\nusername = \"GW\"\nfacility_id = \"GW\"\npassword_file = \"{}\"\nca = \"{}\"\n",
+            self.url,
+            password.display(),
+            self.dir.path().join("ca.pem").display()
+        )
+    }
+
+    /// Stops listening at once.
+    pub(crate) async fn stop(&self) {
+        self.handle.stop(false).await;
+    }
+}
+
+async fn serve(body: Bytes, shared: Data<Shared>) -> HttpResponse {
+    let text = String::from_utf8_lossy(&body).into_owned();
+    shared.received.lock().unwrap().push(text.clone());
+    let mut script =
+        shared.scripts.lock().unwrap().pop_front().unwrap_or_else(|| shared.fallback.clone());
+    while let Script::After(wait, next) = script {
+        tokio::time::sleep(wait).await;
+        script = *next;
+    }
+    match script {
+        Script::Ack(hl7) => soap(&hl7),
+        Script::Accept => soap(&ack("AA", &control_id(&text), "")),
+        Script::Raw(status, content_type, body) => {
+            HttpResponse::build(status.try_into().unwrap()).content_type(content_type).body(body)
+        }
+        Script::After(..) => unreachable!("waited above"),
+    }
+}
+
+/// A registry's ACK.
+pub(crate) fn ack(code: &str, control_id: &str, errors: &str) -> String {
+    format!(
+        "MSH|^~\\&|REGISTRY|TEST IIS|||20260101120000-0800||ACK^V04^ACK|R-{control_id}|T|2.5.1\rMSA|{code}|{control_id}\r{errors}"
+    )
+}
+
+fn soap(hl7: &str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/soap+xml; charset=utf-8")
+        .body(submit_single_message_response(SoapVersion::V12, hl7, None))
+}
+
+fn control_id(request: &str) -> String {
+    let from = request.find("MSH|").unwrap();
+    request[from..].split('|').nth(9).unwrap().to_owned()
+}
