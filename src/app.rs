@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::backends::{Backends, Destination};
 use crate::client::{Account, SendError, TlsError, client_config};
 use crate::config::{Config, ConfigError, DestinationConfig, Keys, KeysError};
-use crate::domain::{Environment, RegionCode, ServerKey};
+use crate::domain::{Environment, RegionCode, ServerKey, Timestamp};
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
@@ -150,13 +150,14 @@ pub struct App {
 
 impl App {
     /// Starts everything; resolves when the listeners accept.
-    pub fn start(
+    pub async fn start(
         config: &Config,
         base: Base,
         log: SummaryLog,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
         let lock = if base.store.is_embedded() { Some(lock(&config.data_dir)?) } else { None };
+        base.store.begin_process(Timestamp::now()).await?;
         let listener = listen(config.server.listen)?;
         let public_url = public_url(config, &listener)?;
         let (tls, ca) = certificates(config, &public_url)?;
@@ -386,7 +387,8 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
     }
 }
 
-fn gateway_settings(config: &Config) -> GatewaySettings {
+/// What the gateway is told by a configuration.
+pub fn gateway_settings(config: &Config) -> GatewaySettings {
     const DAY: u64 = 24 * 60 * 60;
     let gateway = &config.gateway;
     let ids = |texts: &[String]| {
@@ -421,6 +423,6 @@ fn gateway_settings(config: &Config) -> GatewaySettings {
             bodies: Duration::from_secs(config.retention.body_days * DAY),
             metadata: Duration::from_secs(config.retention.metadata_days * DAY),
         },
-        node: format!("{}-{}", std::process::id(), crate::domain::MessageId::new().short()),
+        node: uuid::Uuid::now_v7().simple().to_string(),
     }
 }

@@ -31,14 +31,25 @@ pub struct Logs {
     _flush: WorkerGuard,
 }
 
+/// Logs that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// The filter cannot be read.
+    #[error("log.filter: {0}")]
+    Filter(#[from] ParseError),
+    /// There is no standard output.
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
 impl Logs {
     /// Starts logging to standard output.
     ///
     /// # Errors
-    /// When the filter cannot be read.
-    pub fn start(format: SummaryFormat, filter: &str) -> Result<Self, ParseError> {
+    /// When the filter cannot be read or there is no standard output.
+    pub fn start(format: SummaryFormat, filter: &str) -> Result<Self, LogsError> {
         let filter = self::filter(filter)?;
-        let (writer, flush) = NonBlockingBuilder::default().lossy(true).finish(std::io::stdout());
+        let (writer, flush) = NonBlockingBuilder::default().lossy(true).finish(buffered_output()?);
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(writer.clone())
@@ -56,6 +67,17 @@ impl Logs {
     pub fn writer(&self) -> Box<dyn Write + Send> {
         Box::new(self.writer.clone())
     }
+}
+
+/// Standard output that writes when the log has nothing more to say or 64 KiB to say, not at each line's end.
+fn buffered_output() -> std::io::Result<Box<dyn Write + Send>> {
+    #[cfg(unix)]
+    {
+        let output = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned()?;
+        Ok(Box::new(std::io::BufWriter::with_capacity(64 * 1024, std::fs::File::from(output))))
+    }
+    #[cfg(not(unix))]
+    Ok(Box::new(std::io::stdout()))
 }
 
 /// What is logged: what the operator asks for, except of libraries that might log what they carry.

@@ -13,8 +13,8 @@ use crate::cli::{Failure, admin, output, serve};
 use crate::client::{Account, SoapClient, client_config};
 use crate::config::{Config, private_file};
 use crate::domain::{
-    County, Environment, IssuedCredential, LinkStatus, MessageId, Password, RegionCode,
-    ReplyPolicy, SiteId, SiteKind, SiteStatus, Timestamp,
+    County, Environment, IssuedCredential, LinkStatus, Password, RegionCode, ReplyPolicy, SiteId,
+    SiteKind, SiteStatus, Timestamp,
 };
 use crate::gateway::CREDENTIAL_PURPOSE;
 use crate::soap::{SoapVersion, submit_single_message_request};
@@ -146,7 +146,7 @@ impl Demo {
         let first = senders.first().ok_or_else(|| Failure::failed("there is no sender"))?;
         first_submission(&app, first).await?;
         let request = self.data_dir.join("request.xml");
-        write_request(&request, first)?;
+        write_request(&app, &request, first)?;
         announce(&app, &senders, &request);
         if let Some(path) = &self.ready_file {
             write_ready(path, &app, senders)?;
@@ -253,7 +253,7 @@ async fn first_submission(app: &App, sender: &Sender) -> Result<(), Failure> {
         password: Password::from(sender.password.clone()),
         facility_id: sender.facility_id.clone(),
     };
-    let control_id = format!("DEMO-{}", MessageId::new().short());
+    let control_id = format!("DEMO-{}", app.gateway.next_message_id(Timestamp::now()));
     let request = message(sender, &control_id);
     output::line(&format!("Submitting as {} ({}):", sender.username, sender.name));
     output::line(&indented(&request));
@@ -313,8 +313,8 @@ fn indented(hl7: &str) -> String {
 }
 
 /// The SOAP request that the printed curl line sends; readable by its owner only, because it holds a password.
-fn write_request(path: &Path, sender: &Sender) -> Result<(), Failure> {
-    let hl7 = message(sender, &format!("CURL-{}", MessageId::new().short()));
+fn write_request(app: &App, path: &Path, sender: &Sender) -> Result<(), Failure> {
+    let hl7 = message(sender, &format!("CURL-{}", app.gateway.next_message_id(Timestamp::now())));
     let Sender { username, password, facility_id, .. } = sender;
     let envelope =
         submit_single_message_request(SoapVersion::V12, username, password, facility_id, &hl7);

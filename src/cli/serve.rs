@@ -46,7 +46,7 @@ pub(super) async fn start(config: &Config, migrate: bool, logs: &Logs) -> Result
     let base = Base::open(config, migrate).await?;
     let metrics = telemetry::metrics().map_err(Failure::failed)?;
     let log = SummaryLog::new(config.log.format, logs.writer());
-    Ok(App::start(config, base, log, metrics)?)
+    Ok(App::start(config, base, log, metrics).await?)
 }
 
 /// Resolves at SIGTERM or SIGINT; a second one ends the process at once.

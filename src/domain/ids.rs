@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Text};
 use serde::Serialize;
-use uuid::Uuid;
+
+use crate::domain::Timestamp;
 
 /// A text that is not a well-formed identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,41 +85,24 @@ impl fmt::Debug for SiteId {
     }
 }
 
-/// Identifier of one submission: a UUID of version 7, so that newer ones sort last.
+/// Letters and digits of a shown [`MessageId`]: Crockford's base 32, without I, L, O and U.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Characters of a shown [`MessageId`].
+const SHOWN: usize = 13;
+
+/// Identifier of one submission, shown as 13 letters and digits.
+///
+/// Its 63 bits are the milliseconds since 2020, the number of the process that gave it, and a count; so newer ones sort
+/// last, and a table with it as key grows at its end, which is what makes an insert cheap.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Binary)]
-pub struct MessageId(Uuid);
+#[diesel(sql_type = BigInt)]
+pub struct MessageId(pub(crate) i64);
 
 impl MessageId {
-    /// A new identifier.
-    pub fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    /// The 16 bytes, as stored.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// From the 16 bytes of a column.
-    pub fn from_slice(bytes: &[u8]) -> Result<Self, WrongId> {
-        Uuid::from_slice(bytes).map(Self).map_err(|_wrong_length| Self::wrong())
-    }
-
-    /// The last twenty hexadecimal digits: the random part, fit for MSH-10 of our own replies.
-    pub fn short(&self) -> String {
-        let mut text = self.0.simple().to_string();
-        text.split_off(12)
-    }
-
-    const fn wrong() -> WrongId {
-        WrongId { what: "message id", expected: "a UUID" }
-    }
-}
-
-impl Default for MessageId {
-    fn default() -> Self {
-        Self::new()
+    /// The 8 bytes, most significant first.
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
     }
 }
 
@@ -125,13 +110,39 @@ impl FromStr for MessageId {
     type Err = WrongId;
 
     fn from_str(text: &str) -> Result<Self, WrongId> {
-        Uuid::try_parse(text).map(Self).map_err(|_not_uuid| Self::wrong())
+        let wrong = || WrongId {
+            what: "message id",
+            expected: "13 letters and digits, such as 06N1K8T2V4B0A",
+        };
+        if text.len() != SHOWN {
+            return Err(wrong());
+        }
+        text.bytes()
+            .try_fold(0_i64, |number, byte| {
+                let digit = DIGITS.iter().position(|digit| *digit == byte.to_ascii_uppercase())?;
+                number.checked_mul(32)?.checked_add(i64::try_from(digit).ok()?)
+            })
+            .map(Self)
+            .ok_or_else(wrong)
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        let mut text = [b'0'; SHOWN];
+        let mut number = self.0.unsigned_abs();
+        for place in text.iter_mut().rev() {
+            let digit = usize::try_from(number % 32).unwrap_or(0);
+            *place = DIGITS.get(digit).copied().unwrap_or(b'0');
+            number /= 32;
+        }
+        f.pad(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -141,9 +152,38 @@ impl Serialize for MessageId {
     }
 }
 
-impl fmt::Debug for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+/// Gives [`MessageId`]s: never the same twice, also when the clock steps back.
+///
+/// Two processes on one database give different ones because each has a number of its own.
+pub struct MessageIds {
+    process: i64,
+    last: AtomicI64,
+}
+
+impl MessageIds {
+    /// Bits of the count within one millisecond.
+    const COUNT: u32 = 11;
+    /// Bits of the number of a process.
+    const PROCESS: u32 = 10;
+    /// 2020-01-01T00:00:00Z in milliseconds since 1970.
+    const EPOCH: i64 = 1_577_836_800_000;
+
+    /// For the process with this number; numbers 1,024 apart count as the same.
+    pub const fn new(process: i64) -> Self {
+        Self { process: process & ((1 << Self::PROCESS) - 1), last: AtomicI64::new(0) }
+    }
+
+    /// The next one.
+    pub fn next(&self, now: Timestamp) -> MessageId {
+        let millis = now.utc().timestamp_millis().saturating_sub(Self::EPOCH).max(0);
+        let begin = millis << Self::COUNT;
+        // The counter holds milliseconds and count together: a full count runs on into the next millisecond.
+        let next = |last: i64| Some(begin.max(last + 1));
+        let counted = match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            Ok(last) | Err(last) => begin.max(last + 1),
+        };
+        let (millis, count) = (counted >> Self::COUNT, counted & ((1 << Self::COUNT) - 1));
+        MessageId((((millis << Self::PROCESS) | self.process) << Self::COUNT) | count)
     }
 }
 
@@ -198,8 +238,38 @@ mod tests {
     }
 
     #[test]
-    fn newer_message_ids_sort_last() {
-        let ids: Vec<_> = (0..100).map(|_| MessageId::new()).collect();
-        assert!(ids.is_sorted());
+    fn message_ids_grow_and_never_repeat_even_when_the_clock_steps_back() {
+        let now = Timestamp::now();
+        let ids = MessageIds::new(5);
+        let given: Vec<_> = (0..10_000_u64)
+            .map(|n| {
+                ids.next(if n % 7 == 0 {
+                    now.minus(std::time::Duration::from_secs(n))
+                } else {
+                    now
+                })
+            })
+            .collect();
+
+        assert!(given.is_sorted_by(|one, next| one < next));
+    }
+
+    #[test]
+    fn processes_give_different_message_ids_in_the_same_millisecond() {
+        let now = Timestamp::now();
+        assert_ne!(MessageIds::new(1).next(now), MessageIds::new(2).next(now));
+    }
+
+    #[test]
+    fn a_shown_message_id_is_read_again() {
+        let id = MessageIds::new(1023).next(Timestamp::now());
+        let shown = id.to_string();
+
+        assert_eq!(shown.len(), 13);
+        assert_eq!(shown.parse(), Ok(id));
+        assert_eq!(shown.to_lowercase().parse(), Ok(id));
+        for text in ["", "0", "ZZZZZZZZZZZZZ", "06N1K8T2V4B0U"] {
+            assert!(text.parse::<MessageId>().is_err(), "{text}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use county::{COUNTIES, County};
 pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
-pub use ids::{CredentialId, MessageId, OrganizationId, SiteId, UnknownWord, WrongId};
+pub use ids::{CredentialId, MessageId, MessageIds, OrganizationId, SiteId, UnknownWord, WrongId};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use region::{REGIONS, RegionCode, RegionFacts};

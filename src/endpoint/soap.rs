@@ -9,7 +9,7 @@ use actix_web::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGR
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
-use crate::domain::{ClientKeyPin, MessageId, Timestamp};
+use crate::domain::{ClientKeyPin, Timestamp};
 use crate::endpoint::body::{BodyError, read_body};
 use crate::endpoint::summary::Summary;
 use crate::endpoint::{Endpoint, EndpointSettings};
@@ -49,8 +49,7 @@ fn plain(response: &mut HttpResponseBuilder, text: &'static str) -> HttpResponse
 
 async fn post(request: &HttpRequest, payload: web::Payload, endpoint: &Endpoint) -> HttpResponse {
     let start = Instant::now();
-    let id = MessageId::new();
-    let mut summary = Summary::new(id);
+    let mut summary = Summary::new(endpoint.gateway.next_message_id(Timestamp::now()));
     let media =
         match request.headers().get(CONTENT_TYPE).map(actix_web::http::header::HeaderValue::to_str)
         {

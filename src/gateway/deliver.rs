@@ -15,6 +15,9 @@ use crate::store::{Claim, Part, Removed, Settlement};
 /// How often the worker looks at the queue when nobody wakes it: for what other nodes queued and what is due again.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How often the directory is looked after and the queue is counted, which reads all of what waits.
+const GAUGE: Duration = Duration::from_secs(15);
+
 /// How often what is past its retention is swept.
 const SWEEP: Duration = Duration::from_hours(1);
 
@@ -204,7 +207,7 @@ impl Gateway {
             self.gauge_backlog().await;
             tokio::select! {
                 () = self.stopping.cancelled() => {}
-                () = tokio::time::sleep(POLL * 5) => {}
+                () = tokio::time::sleep(GAUGE) => {}
             }
         }
     }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backends::Backends;
-use crate::domain::{RegionCode, ReplyPolicy, ServerKey};
+use crate::domain::{MessageId, RegionCode, ReplyPolicy, ServerKey, Timestamp};
 use crate::gateway::throttle::Throttle;
 use crate::hl7::Identity;
 use crate::store::{RetentionLimits, Store};
@@ -97,6 +97,11 @@ impl Gateway {
             stopping: CancellationToken::new(),
             me: Weak::clone(me),
         })
+    }
+
+    /// An identifier for a submission that begins now.
+    pub fn next_message_id(&self, now: Timestamp) -> MessageId {
+        self.store.next_message_id(now)
     }
 
     /// The store behind it.

@@ -51,7 +51,7 @@ impl Gateway {
         id: MessageId,
         now: Timestamp,
     ) -> String {
-        let control_id = id.short();
+        let control_id = id.to_string();
         Ack {
             request: Some(header),
             code,

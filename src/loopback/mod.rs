@@ -131,7 +131,8 @@ impl Loopback {
             Fault::new(FaultCode::NoMsh, format!("hl7Message was not taken: {error}."))
         })?;
         let header = Header::of(&message);
-        let (id, now) = (MessageId::new(), Timestamp::now());
+        let now = Timestamp::now();
+        let id = self.store.next_message_id(now);
         let record = record(id, region, environment, now, &header, text)
             .seal(&self.store)
             .map_err(|_locked| {
@@ -142,7 +143,7 @@ impl Loopback {
         })?;
         let identity =
             Identity { application: "LOOPBACK".to_owned(), facility: region.to_string() };
-        let control_id = id.short();
+        let control_id = id.to_string();
         let ack = Ack {
             request: Some(&header),
             code: AckCode::AA,

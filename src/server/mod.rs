@@ -80,7 +80,8 @@ pub fn operations(listener: TcpListener, health: Data<Health>) -> std::io::Resul
     Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
 
-fn https(
+/// A server of any routes, with the same TLS, limits and waits as ours.
+pub fn https(
     listener: TcpListener,
     tls: rustls::ServerConfig,
     size: Size,

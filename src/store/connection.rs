@@ -162,7 +162,7 @@ impl ManageConnection for ConnectionManager {
                 // The time-out first: switching to WAL needs the lock, too.
                 conn.batch_execute(
                     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                     PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000",
+                     PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 0",
                 )
                 .map_err(prepared)?;
                 Ok(DbConnection::Sqlite(conn))

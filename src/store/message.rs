@@ -385,7 +385,7 @@ fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreErr
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = message)]
+#[diesel(table_name = message, treat_none_as_default_value = false)]
 struct MessageRow<'a> {
     id: MessageId,
     received_at: Timestamp,
@@ -424,7 +424,7 @@ fn message_row(one: &Acceptance) -> MessageRow<'_> {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = payload)]
+#[diesel(table_name = payload, treat_none_as_default_value = false)]
 struct PayloadRow<'a> {
     message_id: MessageId,
     received_at: Timestamp,
@@ -442,7 +442,7 @@ fn payload_row(one: &Acceptance) -> PayloadRow<'_> {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = delivery)]
+#[diesel(table_name = delivery, treat_none_as_default_value = false)]
 struct DeliveryRow<'a> {
     message_id: MessageId,
     region: RegionCode,
@@ -466,7 +466,7 @@ fn delivery_row(one: &Acceptance) -> Option<DeliveryRow<'_>> {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = diagnostic)]
+#[diesel(table_name = diagnostic, treat_none_as_default_value = false)]
 struct DiagnosticRow<'a> {
     message_id: MessageId,
     position: i32,

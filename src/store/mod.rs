@@ -5,6 +5,7 @@
 //! path authorises against a [`Directory`] in memory; its revision is checked inside the committing transaction, so that
 //! a change of a credential, a Site or a link holds from the next message on, on every node. May import `domain`.
 
+mod checkpoint;
 mod connection;
 mod credential;
 mod delivery;
@@ -21,16 +22,19 @@ mod sql_types;
 mod vault;
 mod writer;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
 use diesel::r2d2::Pool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::domain::Refusal;
+use crate::domain::{MessageId, MessageIds, Refusal, Timestamp};
+use crate::store::checkpoint::Checkpointer;
 use crate::store::connection::{ConnectionManager, DbConnection};
+use crate::store::schema::process;
 use crate::store::writer::Job;
 
 pub use connection::DatabaseUrl;
@@ -68,9 +72,11 @@ pub struct Store {
     readers: Arc<Semaphore>,
     writer: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    checkpointer: Mutex<Option<Checkpointer>>,
     vault: Vault,
     directory: RwLock<Arc<Directory>>,
     refresh: tokio::sync::Mutex<()>,
+    ids: OnceLock<MessageIds>,
     url: DatabaseUrl,
 }
 
@@ -100,15 +106,18 @@ impl Store {
             .test_on_check_out(matches!(settings.database, DatabaseUrl::Postgres(_)))
             .build(manager.clone())?;
         let (sender, receiver) = mpsc::channel(WRITER_QUEUE);
+        let checkpointer = Checkpointer::start(&manager)?;
         let thread = writer::start(manager, conn, receiver)?;
         Ok(Arc::new(Self {
             pool,
             readers: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
             writer: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
+            checkpointer: Mutex::new(checkpointer),
             vault: settings.vault,
             directory: RwLock::new(Arc::new(directory)),
             refresh: tokio::sync::Mutex::new(()),
+            ids: OnceLock::new(),
             url: settings.database,
         }))
     }
@@ -118,6 +127,11 @@ impl Store {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join(); // a panic of the writer has answered its callers with "closed" already
+        }
+        if let Some(checkpointer) =
+            self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            checkpointer.close();
         }
     }
 
@@ -146,6 +160,25 @@ impl Store {
             Ok(conn.batch_execute(&format!("VACUUM INTO '{path}'"))?)
         })
         .await
+    }
+
+    /// Takes a number for this process, so that it may give message ids beside others on the same database.
+    pub async fn begin_process(&self, now: Timestamp) -> Result<(), StoreError> {
+        let number = self
+            .write(move |conn| {
+                Ok(diesel::insert_into(process::table)
+                    .values(process::started_at.eq(now))
+                    .returning(process::id)
+                    .get_result(conn)?)
+            })
+            .await?;
+        self.ids.get_or_init(|| MessageIds::new(number));
+        Ok(())
+    }
+
+    /// An identifier that no other message of this database has or will have.
+    pub fn next_message_id(&self, now: Timestamp) -> MessageId {
+        self.ids.get_or_init(|| MessageIds::new(0)).next(now)
     }
 
     /// The keys of message bodies.

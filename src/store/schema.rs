@@ -11,6 +11,10 @@ table! {
 }
 
 table! {
+    process (id) { id -> BigInt, started_at -> Timestamp, }
+}
+
+table! {
     organization (id) { id -> BigInt, name -> Text, created_at -> Timestamp, }
 }
 
@@ -58,7 +62,7 @@ table! {
 
 table! {
     message (id) {
-        id -> Binary,
+        id -> BigInt,
         received_at -> Timestamp,
         sender_id -> Text,
         environment -> Text,
@@ -77,7 +81,7 @@ table! {
 
 table! {
     diagnostic (message_id, position) {
-        message_id -> Binary,
+        message_id -> BigInt,
         position -> Integer,
         rule -> Text,
         location -> Text,
@@ -90,7 +94,7 @@ table! {
 
 table! {
     payload (message_id) {
-        message_id -> Binary,
+        message_id -> BigInt,
         received_at -> Timestamp,
         body -> Binary,
         reply -> Nullable<Binary>,
@@ -99,7 +103,7 @@ table! {
 
 table! {
     delivery (message_id) {
-        message_id -> Binary,
+        message_id -> BigInt,
         region -> Text,
         environment -> Text,
         state -> Text,
@@ -113,7 +117,7 @@ table! {
 
 table! {
     loopback_message (id) {
-        id -> Binary,
+        id -> BigInt,
         region -> Text,
         environment -> Text,
         received_at -> Timestamp,

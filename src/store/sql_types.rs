@@ -69,7 +69,6 @@ macro_rules! bytes_column {
 }
 
 bytes_column!(
-    MessageId: |id| id.as_bytes(), |bytes| MessageId::from_slice(bytes).ok();
     SecretHash: SecretHash::as_ref, SecretHash::from_slice;
     ClientKeyPin: ClientKeyPin::as_ref, ClientKeyPin::from_slice;
 );
@@ -96,7 +95,7 @@ macro_rules! number_column {
     )+};
 }
 
-number_column!(CredentialId, OrganizationId);
+number_column!(CredentialId, MessageId, OrganizationId);
 
 impl<DB: Backend> ToSql<SqlTimestamp, DB> for Timestamp
 where

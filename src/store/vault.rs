@@ -2,8 +2,9 @@
 //!
 //! Each body has a key of its own, derived by HKDF-SHA-256 from the ring's key and the message id, so no nonce is ever
 //! shared between messages however many there are. The sealed form is: format (1 byte), key id (4), nonce (12),
-//! ciphertext and tag. The message id and the part are authenticated, so a body cannot be moved to another message.
+//! ciphertext and tag; the plaintext is compressed (LZ4, its length first), which more than halves an HL7 text. The message id and the part are authenticated, so a body cannot be moved to another message.
 
+use lz4_flex::block::{compress_into, decompress_size_prepended, get_maximum_output_size};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
@@ -15,6 +16,8 @@ use crate::store::StoreError;
 const FORMAT: u8 = 1;
 const KEY_ID_LEN: usize = 4;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+/// The length of the plaintext, before its compressed form.
+const LENGTH_LEN: usize = 4;
 
 /// Which bytes of a message are sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +74,19 @@ impl Vault {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_unspecified| StoreError::Locked("no randomness"))?;
 
-        let mut sealed = Vec::with_capacity(HEADER_LEN + bytes.len() + AES_256_GCM.tag_len());
+        let length = u32::try_from(bytes.len())
+            .map_err(|_too_long| StoreError::Locked("it is longer than 4 GiB"))?;
+        let longest = HEADER_LEN + LENGTH_LEN + get_maximum_output_size(bytes.len());
+        let mut sealed = Vec::with_capacity(longest + AES_256_GCM.tag_len());
         sealed.push(FORMAT);
         sealed.extend_from_slice(&key.id);
         sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(bytes);
+        sealed.extend_from_slice(&length.to_le_bytes());
+        sealed.resize(longest, 0);
+        let (_, room) = sealed.split_at_mut(HEADER_LEN + LENGTH_LEN);
+        let compressed = compress_into(bytes, room)
+            .map_err(|_no_room| StoreError::Locked("it could not be compressed"))?;
+        sealed.truncate(HEADER_LEN + LENGTH_LEN + compressed);
         let cipher = cipher(&key.prk, id, part)?;
         let (_, text) = sealed.split_at_mut(HEADER_LEN);
         let tag = cipher
@@ -106,17 +117,16 @@ impl Vault {
             .ok_or(StoreError::Locked("its key is not in the key file"))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_unspecified| wrong())?;
 
-        let length = cipher(&key.prk, id, part)?
+        let plain = cipher(&key.prk, id, part)?
             .open_within(nonce, aad(id, part), &mut sealed, HEADER_LEN..)
-            .map_err(|_unspecified| StoreError::Locked("it was changed or belongs elsewhere"))?
-            .len();
-        sealed.truncate(length);
-        Ok(sealed)
+            .map_err(|_unspecified| StoreError::Locked("it was changed or belongs elsewhere"))?;
+        decompress_size_prepended(plain).map_err(|_not_compressed| wrong())
     }
 }
 
 fn cipher(prk: &Prk, id: MessageId, part: Part) -> Result<LessSafeKey, StoreError> {
-    let info: [&[u8]; 2] = [id.as_bytes(), part.word()];
+    let bytes = id.to_bytes();
+    let info: [&[u8]; 2] = [&bytes, part.word()];
     let key = prk
         .expand(&info, &AES_256_GCM)
         .map_err(|_unspecified| StoreError::Locked("key derivation failed"))?;
@@ -125,7 +135,7 @@ fn cipher(prk: &Prk, id: MessageId, part: Part) -> Result<LessSafeKey, StoreErro
 
 fn aad(id: MessageId, part: Part) -> Aad<Vec<u8>> {
     let mut bytes = Vec::with_capacity(32);
-    bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(&id.to_bytes());
     bytes.extend_from_slice(part.word());
     Aad::from(bytes)
 }
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn a_body_opens_only_as_the_part_and_message_it_was_sealed_for() {
         let vault = Vault::new(&[[3; 32]]);
-        let (id, other) = (MessageId::new(), MessageId::new());
+        let (id, other) = (MessageId(1), MessageId(2));
         let sealed = vault.seal(id, Part::Body, b"MSH|^~\\&|").unwrap();
 
         assert_eq!(vault.open(id, Part::Body, sealed.clone()).unwrap(), b"MSH|^~\\&|");
@@ -147,8 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn bodies_of_every_length_come_back_and_repetitive_ones_shrink() {
+        let vault = Vault::new(&[[3; 32]]);
+        for length in [0, 1, 100, 100_000] {
+            let body = b"OBX|1|CE|64994-7^eligibility^LN|"
+                .iter()
+                .copied()
+                .cycle()
+                .take(length)
+                .collect::<Vec<_>>();
+            let sealed = vault.seal(MessageId(1), Part::Body, &body).unwrap();
+            assert!(length < 1_000 || sealed.len() < length / 10, "{}", sealed.len());
+            assert_eq!(vault.open(MessageId(1), Part::Body, sealed).unwrap(), body);
+        }
+    }
+
+    #[test]
     fn an_older_key_of_the_ring_still_opens_and_a_changed_body_does_not() {
-        let id = MessageId::new();
+        let id = MessageId(1);
         let old = Vault::new(&[[1; 32]]).seal(id, Part::Body, b"text").unwrap();
         let ring = Vault::new(&[[2; 32], [1; 32]]);
         let mut changed = old.clone();

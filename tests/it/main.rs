@@ -7,6 +7,7 @@
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
+//! - `outage`: the database cannot be written, the disk is full
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `submit`: a good call and its reply; idempotency
@@ -22,4 +23,5 @@
 
 mod support;
 
+mod outage;
 mod submit;

@@ -7,5 +7,6 @@ DROP TABLE credential;
 DROP TABLE site_link;
 DROP TABLE site;
 DROP TABLE organization;
+DROP TABLE process;
 DROP TABLE setting;
 DROP TABLE registry_revision;

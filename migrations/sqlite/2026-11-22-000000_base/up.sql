@@ -10,6 +10,12 @@ CREATE TABLE setting (
     value TEXT NOT NULL
 );
 
+-- One row for each start of a process; its number is part of the message ids that it gives.
+CREATE TABLE process (
+    id INTEGER PRIMARY KEY NOT NULL,
+    started_at TIMESTAMP NOT NULL
+);
+
 CREATE TABLE organization (
     id INTEGER PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
@@ -55,7 +61,7 @@ CREATE TABLE credential (
 
 -- Messages: metadata without anything of the patient; bodies are encrypted in payload.
 CREATE TABLE message (
-    id BLOB PRIMARY KEY NOT NULL,
+    id INTEGER PRIMARY KEY NOT NULL,
     received_at TIMESTAMP NOT NULL,
     sender_id TEXT NOT NULL,
     environment TEXT NOT NULL,
@@ -70,11 +76,10 @@ CREATE TABLE message (
     -- sender, environment and MSH-10 of an accepted message; null for a refused one, which may be corrected and sent again
     submission_key TEXT UNIQUE,
     body_digest BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX message_by_sender ON message (sender_id, id);
+);
 
 CREATE TABLE diagnostic (
-    message_id BLOB NOT NULL,
+    message_id BIGINT NOT NULL,
     position INTEGER NOT NULL,
     rule TEXT NOT NULL,
     location TEXT NOT NULL,
@@ -86,14 +91,14 @@ CREATE TABLE diagnostic (
 ) WITHOUT ROWID;
 
 CREATE TABLE payload (
-    message_id BLOB PRIMARY KEY NOT NULL,
+    message_id INTEGER PRIMARY KEY NOT NULL,
     received_at TIMESTAMP NOT NULL,
     body BLOB NOT NULL,
     reply BLOB
 );
 
 CREATE TABLE delivery (
-    message_id BLOB PRIMARY KEY NOT NULL,
+    message_id INTEGER PRIMARY KEY NOT NULL,
     region TEXT NOT NULL,
     environment TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('queued', 'delivered', 'rejected')),
@@ -103,12 +108,12 @@ CREATE TABLE delivery (
     lease_owner TEXT,
     last_error TEXT,
     settled_at TIMESTAMP
-) WITHOUT ROWID;
+);
 CREATE INDEX delivery_due ON delivery (next_attempt_at) WHERE state = 'queued';
 
 -- What the built-in loopback registry has received.
 CREATE TABLE loopback_message (
-    id BLOB PRIMARY KEY NOT NULL,
+    id INTEGER PRIMARY KEY NOT NULL,
     region TEXT NOT NULL,
     environment TEXT NOT NULL,
     received_at TIMESTAMP NOT NULL,

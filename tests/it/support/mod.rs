@@ -114,7 +114,7 @@ impl TestApp {
         let base_key = base.key.clone();
         let metrics = metrics();
         let log = SummaryLog::new(SummaryFormat::Json, logs::writer());
-        let app = App::start(&config, base, log, metrics.clone()).unwrap();
+        let app = App::start(&config, base, log, metrics.clone()).await.unwrap();
         let http = client(app.ca.as_deref());
         Self { app, base_key, http, metrics, dir, config, database }
     }
