@@ -2,7 +2,7 @@
 //!
 //! Ours notes every field and leaves repetitions, components and subcomponents to the views; so the second figure looks at
 //! each component of each field, as the other parser does while it parses.
-#![expect(clippy::unwrap_used, reason = "a bench may stop")]
+#![expect(clippy::unwrap_used, clippy::as_conversions, reason = "a bench may stop")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! Reading a call and writing its reply: the SOAP share of a submission.
+#![expect(clippy::string_slice, clippy::as_conversions, reason = "a bench may stop")]
 
 use std::hint::black_box;
 

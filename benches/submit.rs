@@ -66,7 +66,7 @@ async fn submit(gateway: &Gateway, text: &str) {
 fn submissions(criterion: &mut Criterion) {
     let dir = tempfile::TempDir::new_in("target").unwrap();
     let mut config = Config::read("[gateway]\nreply = \"accept\"").unwrap();
-    config.data_dir = dir.path().to_owned();
+    dir.path().clone_into(&mut config.data_dir);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let gateway = runtime.block_on(gateway(&config));
     let text = include_str!("load/vxu.hl7").replace('\n', "\r");

@@ -49,6 +49,77 @@ fn options() -> Options {
     options
 }
 
+/// One thing to measure.
+struct Case {
+    name: &'static str,
+    what: &'static str,
+    /// Reply policy and delivery workers; none: the fixed reply.
+    serve: Option<(&'static str, usize)>,
+    path: &'static str,
+    fresh: bool,
+    postgres: bool,
+}
+
+/// The fixed reply first: it is what the others are measured by.
+const CASES: [Case; 7] = [
+    Case {
+        name: "a",
+        what: "fixed reply, same server stack",
+        serve: None,
+        path: "submit",
+        fresh: false,
+        postgres: false,
+    },
+    Case {
+        name: "b",
+        what: "submit, accept, SQLite FULL, delivery held back",
+        serve: Some(("accept", 0)),
+        path: "submit",
+        fresh: false,
+        postgres: false,
+    },
+    Case {
+        name: "b2",
+        what: "the same with delivery to the registries going on",
+        serve: Some(("accept", 32)),
+        path: "submit",
+        fresh: false,
+        postgres: false,
+    },
+    Case {
+        name: "r",
+        what: "submit, relay: the registry's own ACK",
+        serve: Some(("relay", 32)),
+        path: "submit",
+        fresh: false,
+        postgres: false,
+    },
+    Case {
+        name: "c",
+        what: "submit, accept, a new TLS connection each",
+        serve: Some(("accept", 0)),
+        path: "submit",
+        fresh: true,
+        postgres: false,
+    },
+    Case {
+        name: "d",
+        what: "connectivityTest",
+        serve: Some(("accept", 0)),
+        path: "echo",
+        fresh: false,
+        postgres: false,
+    },
+    Case {
+        name: "e",
+        what: "submit, accept, PostgreSQL, delivery held back",
+        serve: Some(("accept", 0)),
+        path: "submit",
+        fresh: false,
+        postgres: true,
+    },
+];
+
 /// One row of the table.
 struct Row {
     name: &'static str,
@@ -68,12 +139,6 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let wanted =
         |name: &str| options.only.as_ref().is_none_or(|only| only.iter().any(|one| one == name));
-    let plan = |path: &'static str, fresh: bool| Plan {
-        connections: options.connections,
-        time: Duration::from_secs(options.seconds),
-        path,
-        fresh,
-    };
     println!("fsync of 4 KiB: {:.2} ms (median of 200)", service::fsync_millis());
     println!(
         "{} connections, {} s each, client and server share the machine\n",
@@ -81,78 +146,49 @@ fn main() {
     );
 
     let mut rows = vec![];
-    let mut run = |name, what, service: Service, plan: Plan| {
-        rows.push(measure(&runtime, name, what, service, &plan));
-        let row = rows.last().unwrap();
+    for case in CASES.iter().filter(|case| case.name == "a" || wanted(case.name)) {
+        let postgres = options.postgres.as_deref().filter(|_| case.postgres);
+        if case.postgres && postgres.is_none() {
+            continue;
+        }
+        let service = match case.serve {
+            None => Service::fixed(),
+            Some((reply, workers)) => Service::serve(reply, workers, postgres),
+        };
+        let plan = Plan {
+            connections: options.connections,
+            time: Duration::from_secs(options.seconds),
+            path: case.path,
+            fresh: case.fresh,
+        };
+        let row = measure(&runtime, case, &service, &plan);
         println!(
-            "{name}  {:>7.0}/s  p50 {:>6.2} ms  p99 {:>7.2} ms  {what}",
+            "{:2}  {:>7.0}/s  p50 {:>6.2} ms  p99 {:>7.2} ms  {}",
+            case.name,
             row.measured.rate(),
             row.measured.p(0.5),
-            row.measured.p(0.99)
+            row.measured.p(0.99),
+            case.what
         );
-    };
-    run("a", "fixed reply, same server stack", Service::fixed(), plan("submit", false));
-    if wanted("b") {
-        run(
-            "b",
-            "submit, accept, SQLite FULL, delivery held back",
-            Service::serve("accept", 0, None),
-            plan("submit", false),
-        );
-    }
-    if wanted("b2") {
-        run(
-            "b2",
-            "the same with delivery to the registries going on",
-            Service::serve("accept", 32, None),
-            plan("submit", false),
-        );
-    }
-    if wanted("r") {
-        run(
-            "r",
-            "submit, relay: the registry's own ACK",
-            Service::serve("relay", 32, None),
-            plan("submit", false),
-        );
-    }
-    if wanted("c") {
-        run(
-            "c",
-            "submit, accept, a new TLS connection each",
-            Service::serve("accept", 0, None),
-            plan("submit", true),
-        );
-    }
-    if wanted("d") {
-        run("d", "connectivityTest", Service::serve("accept", 0, None), plan("echo", false));
-    }
-    if let Some(url) = options.postgres.as_deref().filter(|_| wanted("e")) {
-        run(
-            "e",
-            "submit, accept, PostgreSQL, delivery held back",
-            Service::serve("accept", 0, Some(url)),
-            plan("submit", false),
-        );
+        rows.push(row);
     }
     report(&rows);
 }
 
 fn measure(
     runtime: &tokio::runtime::Runtime,
-    name: &'static str,
-    what: &'static str,
-    service: Service,
+    case: &'static Case,
+    service: &Service,
     plan: &Plan,
 ) -> Row {
     let idle = service.memory_kib("VmRSS");
-    runtime.block_on(client::run(&service, &Plan { time: Duration::from_secs(2), ..*plan }));
+    runtime.block_on(client::run(service, &Plan { time: Duration::from_secs(2), ..*plan }));
     let before = service.cpu_micros();
-    let measured = runtime.block_on(client::run(&service, plan));
+    let measured = runtime.block_on(client::run(service, plan));
     let cpu_micros = (service.cpu_micros() - before) / measured.count() as f64;
     let memory = Some((idle, service.memory_kib("VmHWM")));
     service.check_logged_errors();
-    Row { name, what, measured, cpu_micros, memory }
+    Row { name: case.name, what: case.what, measured, cpu_micros, memory }
 }
 
 fn report(rows: &[Row]) {

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::app::Base;
 use crate::cli::{ConfigFile, Failure, Format, output};
+use crate::config::private_file;
 use crate::domain::{
     COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
     MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
@@ -436,7 +437,12 @@ impl Desk {
                 file.display()
             )));
         }
-        self.store.backup(file.clone()).await?;
+        // SQLite writes into an empty file as into none; made here, it is its owner's from the first byte on.
+        drop(private_file(&file)?);
+        if let Err(error) = self.store.backup(file.clone()).await {
+            std::fs::remove_file(&file)?;
+            return Err(error.into());
+        }
         self.show(
             &json!({ "backup": file, "note": "keep the key files of the data directory with it" }),
         );

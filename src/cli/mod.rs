@@ -45,10 +45,10 @@ enum Command {
 #[derive(Args, Clone)]
 struct ConfigFile {
     /// Configuration file (TOML); without it the defaults hold
-    #[arg(long, env = "IZPORTAL_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "IZPORTAL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Data directory, instead of the configured one
-    #[arg(long, env = "IZPORTAL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "IZPORTAL_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 

@@ -1,7 +1,12 @@
 //! Request bodies: counted while they arrive, bounded in size and time.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 
@@ -31,11 +36,11 @@ pub enum BodyError {
 
 /// Reads a body of at most `limit` bytes within `timeout`.
 pub async fn read_body(
-    mut payload: Payload,
+    payload: &mut Payload,
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(timeout, collect(&mut payload, limit))
+    tokio::time::timeout(timeout, collect(payload, limit))
         .await
         .map_err(|_elapsed| BodyError::Late)?
 }
@@ -67,4 +72,36 @@ async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, BodyError
         return Err(BodyError::TooLarge { drained: true });
     }
     Ok(only.unwrap_or_else(|| whole.freeze()))
+}
+
+/// A response that holds on to what was not read of its request.
+///
+/// actix reads on without end when a chunked payload is dropped before its end, and keeps the connection; while the
+/// payload lives it says `Connection: close`, reads for the disconnect timeout at most, and ends the connection.
+struct Unread {
+    bytes: Bytes,
+    _payload: Payload,
+}
+
+impl MessageBody for Unread {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.bytes.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Pin::new(&mut self.bytes).poll_next(cx)
+    }
+}
+
+/// Ends the connection after this response, unless its request was read to the end.
+pub(super) fn close_unread(response: HttpResponse, payload: Payload) -> HttpResponse {
+    response.map_body(|_head, body| match body.try_into_bytes() {
+        Ok(bytes) => BoxBody::new(Unread { bytes, _payload: payload }),
+        Err(body) => body,
+    })
 }

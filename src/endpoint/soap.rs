@@ -5,12 +5,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use actix_web::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use crate::domain::{ClientKeyPin, Timestamp};
-use crate::endpoint::body::{BodyError, read_body};
+use crate::endpoint::body::{BodyError, close_unread, read_body};
 use crate::endpoint::summary::Summary;
 use crate::endpoint::{Endpoint, EndpointSettings};
 use crate::gateway::{Call, CredentialPart, SubmitError};
@@ -36,10 +36,13 @@ pub(super) async fn serve(
             HttpResponse::Ok().content_type("text/xml; charset=utf-8").body(endpoint.wsdl.clone())
         }
         Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
-        _ => plain(
-            HttpResponse::MethodNotAllowed().insert_header((ALLOW, METHODS)),
-            "This is a SOAP service: POST a SOAP envelope, or GET ?wsdl for its description.",
-        ),
+        _ => {
+            let refusal = plain(
+                HttpResponse::MethodNotAllowed().insert_header((ALLOW, METHODS)),
+                "This is a SOAP service: POST a SOAP envelope, or GET ?wsdl for its description.",
+            );
+            close_unread(refusal, payload)
+        }
     }
 }
 
@@ -47,7 +50,11 @@ fn plain(response: &mut HttpResponseBuilder, text: &'static str) -> HttpResponse
     response.content_type("text/plain; charset=utf-8").body(format!("{text}\n"))
 }
 
-async fn post(request: &HttpRequest, payload: web::Payload, endpoint: &Endpoint) -> HttpResponse {
+async fn post(
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    endpoint: &Endpoint,
+) -> HttpResponse {
     let start = Instant::now();
     let mut summary = Summary::new(endpoint.gateway.next_message_id(Timestamp::now()));
     let media =
@@ -64,8 +71,9 @@ async fn post(request: &HttpRequest, payload: web::Payload, endpoint: &Endpoint)
                 .content_type("text/plain; charset=utf-8")
                 .body(format!("{unsupported}\n"))
         }
-        Ok(media) => answered(request, payload, endpoint, media, &mut summary).await,
+        Ok(media) => answered(request, &mut payload, endpoint, media, &mut summary).await,
     };
+    let response = close_unread(response, payload);
     summary.status = response.status().as_u16();
     summary.duration = start.elapsed();
     endpoint.log.write(&summary);
@@ -75,7 +83,7 @@ async fn post(request: &HttpRequest, payload: web::Payload, endpoint: &Endpoint)
 /// Reads, does and answers one call.
 async fn answered(
     request: &HttpRequest,
-    payload: web::Payload,
+    payload: &mut web::Payload,
     endpoint: &Endpoint,
     media: MediaType,
     summary: &mut Summary,
@@ -319,7 +327,7 @@ fn fault_response(
         headers.insert(UPGRADE, actix_web::http::header::HeaderValue::from_static("SOAP/1.2"));
     }
     if close {
-        headers.insert(CONNECTION, actix_web::http::header::HeaderValue::from_static("close"));
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
     response
 }

@@ -1,9 +1,8 @@
 //! From the queue to the registry: claim, send, settle. Two short transactions, none open over the network.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 use crate::backends::RegistryReply;
 use crate::client::SendError;
@@ -29,6 +28,53 @@ pub(super) struct Attempt {
     pub(super) attempts: i64,
     /// The HL7 text as received.
     pub(super) body: Vec<u8>,
+}
+
+/// Places for deliveries under way at one time, by destination.
+struct Places {
+    total: usize,
+    held: Mutex<HashMap<(RegionCode, Environment), usize>>,
+}
+
+/// One place, free again when it is dropped.
+struct Place {
+    places: Arc<Places>,
+    destination: (RegionCode, Environment),
+}
+
+impl Places {
+    fn held(&self) -> MutexGuard<'_, HashMap<(RegionCode, Environment), usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are free, and how many each destination holds, the emptiest first.
+    fn state(&self) -> (i64, Vec<(RegionCode, Environment, i64)>) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let held = self.held();
+        let free = self.total.saturating_sub(held.values().sum());
+        let mut destinations: Vec<_> = RegionCode::managed()
+            .flat_map(|region| Environment::ALL.iter().map(move |side| (region, *side)))
+            .map(|(region, side)| {
+                (region, side, count(held.get(&(region, side)).copied().unwrap_or(0)))
+            })
+            .collect();
+        destinations.sort_by_key(|(.., number)| *number);
+        (count(free), destinations)
+    }
+
+    fn take(self: &Arc<Self>, region: RegionCode, environment: Environment) -> Place {
+        let destination = (region, environment);
+        *self.held().entry(destination).or_default() += 1;
+        Place { places: Arc::clone(self), destination }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(number) = self.places.held().get_mut(&self.destination) {
+            *number = number.saturating_sub(1);
+        }
+    }
 }
 
 impl From<Claim> for Attempt {
@@ -128,11 +174,9 @@ impl Gateway {
         if self.settings.workers == 0 {
             return;
         }
-        let places = Arc::new(Semaphore::new(self.settings.workers));
+        let places = Arc::new(Places { total: self.settings.workers, held: Mutex::default() });
         while !self.stopping.is_cancelled() {
-            let free = places.available_permits();
-            let taken = if free == 0 { 0 } else { self.claim_and_send(free, &places).await };
-            if taken == free && free > 0 {
+            if self.claim_and_send(&places).await > 0 {
                 continue;
             }
             tokio::select! {
@@ -143,13 +187,16 @@ impl Gateway {
         }
     }
 
-    /// Claims up to `free` due deliveries and starts sending them; gives their number.
-    async fn claim_and_send(&self, free: usize, places: &Arc<Semaphore>) -> usize {
+    /// Claims due deliveries for the free places and starts sending them; gives their number.
+    async fn claim_and_send(&self, places: &Arc<Places>) -> usize {
+        let (free, held) = places.state();
+        if free == 0 {
+            return 0;
+        }
         let lease = self.settings.send_timeout + LEASE_MARGIN;
-        let limit = i64::try_from(free).unwrap_or(i64::MAX);
         let claims = match self
             .store
-            .delivery_claim(self.settings.node.clone(), Timestamp::now(), lease, limit)
+            .delivery_claim_fairly(self.settings.node.clone(), Timestamp::now(), lease, free, held)
             .await
         {
             Ok(claims) => claims,
@@ -160,11 +207,8 @@ impl Gateway {
         };
         let taken = claims.len();
         for claim in claims {
-            let (Ok(place), Some(gateway)) =
-                (Arc::clone(places).acquire_owned().await, self.itself())
-            else {
-                break;
-            };
+            let Some(gateway) = self.itself() else { break };
+            let place = places.take(claim.region, claim.environment);
             self.deliveries.spawn_on(
                 async move {
                     gateway.deliver(claim.into()).await;

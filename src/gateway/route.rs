@@ -128,12 +128,13 @@ fn responsible_site(
     let identifiers = Identifiers::of(message);
     let candidate = identifiers.candidates().iter().find(|candidate| counts(message, candidate));
     let Some(candidate) = candidate else {
-        return Err(stop(
+        let missing = Diagnostic::reject(
             "GW-ROUTE-SITE",
             ErrorCode::RequiredFieldMissing,
             Location::segment("MSH", 1).field(22),
-            "No field names the responsible Site. The message was not kept. Put its Site ID into MSH-22.".to_owned(),
-        ));
+            "No field names the responsible Site. The message was not kept. Put its Site ID into MSH-22.",
+        );
+        return Err(Box::new(missing.because(ApplicationError::RequiredDataMissing)));
     };
     all_agree(message, &identifiers, candidate)?;
     let place = candidate.location.human();

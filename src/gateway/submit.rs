@@ -160,9 +160,16 @@ impl Gateway {
     ) -> Result<Submitted, SubmitError> {
         let presented = Presented::of(call)?;
         let mut sender = self.authenticated(&presented, call, now).await?;
-        let text =
-            call.hl7.filter(|text| !text.trim().is_empty()).ok_or(SubmitError::MessageMissing)?;
-        let message = self.parsed(text)?;
+        let (text, message) = match self.message(call) {
+            Ok(message) => message,
+            Err(error) => {
+                // Nothing will be accepted that compares revisions, so a revocation elsewhere is looked for here.
+                if self.store.directory_refresh().await.map_err(SubmitError::NotStored)? {
+                    self.authenticated(&presented, call, now).await?;
+                }
+                return Err(error);
+            }
+        };
         let header = Header::of(&message);
         let body_digest = digest_of(message.body());
 
@@ -197,16 +204,26 @@ impl Gateway {
         call: &Call<'_>,
         now: Timestamp,
     ) -> Result<AuthenticatedSender, SubmitError> {
-        if let Some(sender) = self.authenticate(&self.store.directory(), presented, call, now) {
+        let known = self.store.directory();
+        if let Some(sender) = self.authenticate(&known, presented, call, now) {
             return Ok(sender);
         }
-        if self.store.directory_refresh().await.map_err(SubmitError::NotStored)?
-            && let Some(sender) = self.authenticate(&self.store.directory(), presented, call, now)
+        // Whoever refreshed it, this call or another one that came at the same time: a newer directory is asked again.
+        self.store.directory_refresh().await.map_err(SubmitError::NotStored)?;
+        let fresh = self.store.directory();
+        if fresh.revision != known.revision
+            && let Some(sender) = self.authenticate(&fresh, presented, call, now)
         {
             return Ok(sender);
         }
         let throttled = self.throttle.failed(call.address, presented.username).await;
         Err(SubmitError::CredentialsRefused { throttled })
+    }
+
+    fn message<'a>(&self, call: &Call<'a>) -> Result<(&'a str, Message<'a>), SubmitError> {
+        let text =
+            call.hl7.filter(|text| !text.trim().is_empty()).ok_or(SubmitError::MessageMissing)?;
+        Ok((text, self.parsed(text)?))
     }
 
     fn parsed<'a>(&self, text: &'a str) -> Result<Message<'a>, SubmitError> {

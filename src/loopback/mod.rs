@@ -59,7 +59,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 async fn serve(
     request: HttpRequest,
     place: web::Path<(String, String)>,
-    payload: web::Payload,
+    mut payload: web::Payload,
     registry: web::Data<Loopback>,
 ) -> HttpResponse {
     let (region, environment) = place.into_inner();
@@ -72,7 +72,7 @@ async fn serve(
     let Ok(media) = MediaType::of(content_type) else {
         return HttpResponse::UnsupportedMediaType().finish();
     };
-    let Ok(body) = read_body(payload, LONGEST_REQUEST, READ_TIMEOUT).await else {
+    let Ok(body) = read_body(&mut payload, LONGEST_REQUEST, READ_TIMEOUT).await else {
         let fault =
             Fault::new(FaultCode::RequestTooLarge, "The request was too long or broke off.");
         return plain_soap_response(media.likely_version(), Err(fault));

@@ -53,7 +53,42 @@ impl Store {
         lease: Duration,
         limit: i64,
     ) -> Result<Vec<Claim>, StoreError> {
-        let rows = self.write(move |conn| claim(conn, &owner, now, now.plus(lease), limit)).await?;
+        let until = now.plus(lease);
+        let rows = self.write(move |conn| claim(conn, None, &owner, now, until, limit)).await?;
+        Ok(self.opened(rows))
+    }
+
+    /// Takes due deliveries, fairly: a destination gets another one only while it holds fewer than there are free places.
+    ///
+    /// So a registry that hangs leaves half of the places to the others, two leave a third, and so on.
+    pub async fn delivery_claim_fairly(
+        &self,
+        owner: String,
+        now: Timestamp,
+        lease: Duration,
+        free: i64,
+        held: Vec<(RegionCode, Environment, i64)>,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let until = now.plus(lease);
+        let rows = self
+            .write(move |conn| {
+                let (mut free, mut rows) = (free, vec![]);
+                for (region, environment, held) in held {
+                    let share = (free - held + 1) / 2;
+                    if share > 0 {
+                        let to = Some((region, environment));
+                        let taken = claim(conn, to, &owner, now, until, share)?;
+                        free -= i64::try_from(taken.len()).unwrap_or(free);
+                        rows.extend(taken);
+                    }
+                }
+                Ok(rows)
+            })
+            .await?;
+        Ok(self.opened(rows))
+    }
+
+    fn opened(&self, rows: Vec<ClaimRow>) -> Vec<Claim> {
         let mut claims = Vec::with_capacity(rows.len());
         for (message, region, environment, attempts, sealed) in rows {
             match self.vault().open(message, Part::Body, sealed) {
@@ -64,7 +99,7 @@ impl Store {
                 }
             }
         }
-        Ok(claims)
+        claims
     }
 
     /// Records how an attempt ended; tells whether the lease was still ours.
@@ -112,15 +147,21 @@ type ClaimRow = (MessageId, RegionCode, Environment, i64, Vec<u8>);
 
 fn claim(
     conn: &mut DbConnection,
+    to: Option<(RegionCode, Environment)>,
     owner: &str,
     now: Timestamp,
     until: Timestamp,
     limit: i64,
 ) -> Result<Vec<ClaimRow>, StoreError> {
-    let due = delivery::table
+    let mut due = delivery::table
         .inner_join(payload::table.on(payload::message_id.eq(delivery::message_id)))
         .filter(delivery::state.eq(DeliveryState::Queued))
         .filter(delivery::next_attempt_at.le(now))
+        .into_boxed();
+    if let Some((region, environment)) = to {
+        due = due.filter(delivery::region.eq(region)).filter(delivery::environment.eq(environment));
+    }
+    let due = due
         .order(delivery::next_attempt_at.asc())
         .limit(limit)
         .select((

@@ -1,5 +1,10 @@
 //! Messages: acceptance in the group's transaction, idempotency, and what can be looked up afterwards.
 
+#![expect(
+    clippy::ref_option_ref,
+    reason = "what the Insertable derive makes of an optional column"
+)]
+
 use std::collections::HashMap;
 
 use diesel::prelude::*;

@@ -1,5 +1,6 @@
 //! The embedded migrations, one folder per database with the same names.
 
+use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use crate::store::StoreError;
@@ -17,12 +18,13 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
 
 /// Applies what is missing; gives the names of what it applied.
 pub(super) fn apply(conn: &mut DbConnection) -> Result<Vec<String>, StoreError> {
-    let applied = match conn {
+    let names = pending(conn)?;
+    match conn {
         #[cfg(feature = "postgres")]
         DbConnection::Postgres(conn) => conn.run_pending_migrations(POSTGRES).map_err(failed)?,
         DbConnection::Sqlite(conn) => conn.run_pending_migrations(SQLITE).map_err(failed)?,
     };
-    Ok(applied.iter().map(ToString::to_string).collect())
+    Ok(names)
 }
 
 /// The names of what is not applied yet.
@@ -50,13 +52,22 @@ pub(super) fn revert(conn: &mut DbConnection) -> Result<String, StoreError> {
         DbConnection::Postgres(conn) => conn.revert_last_migration(POSTGRES).map_err(failed)?,
         DbConnection::Sqlite(conn) => conn.revert_last_migration(SQLITE).map_err(failed)?,
     };
-    Ok(version.to_string())
+    Ok(name_of(&version))
 }
 
-/// The versions that have been applied, newest first.
+/// The names of what has been applied, newest first.
 pub(super) fn applied(conn: &mut DbConnection) -> Result<Vec<String>, StoreError> {
     let versions = on_either!(conn, conn => conn.applied_migrations().map_err(failed)?);
-    Ok(versions.iter().map(ToString::to_string).collect())
+    Ok(versions.iter().map(name_of).collect())
+}
+
+/// The name of a version; the version itself when a newer program made it. Both databases have the same names.
+fn name_of(version: &MigrationVersion<'_>) -> String {
+    let known = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).unwrap_or_default();
+    known
+        .iter()
+        .find(|one| one.name().version() == *version)
+        .map_or_else(|| version.to_string(), |one| one.name().to_string())
 }
 
 #[cfg(test)]
@@ -79,9 +90,7 @@ mod tests {
             names(&format!("{root}/migrations/postgres"))
         );
         assert!(
-            !diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE)
-                .unwrap()
-                .is_empty()
+            !MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).unwrap().is_empty()
         );
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
+//! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `faults`: what is wrong with a call, and the fault that says so
@@ -10,11 +11,11 @@
 //! - `outage`: the database cannot be written, the disk is full
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `routing`: Site, region, environment; refusals with their ERR
+//! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
 //! - `wsdl`: the description that is served
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
@@ -23,5 +24,16 @@
 
 mod support;
 
+mod cli;
+mod clients;
+mod corpus;
+mod credentials;
+mod delivery;
+mod faults;
+mod floors;
 mod outage;
+mod privacy;
+mod routing;
+mod store;
 mod submit;
+mod wsdl;

@@ -109,7 +109,7 @@ CREATE TABLE delivery (
     last_error TEXT,
     settled_at TIMESTAMP
 );
-CREATE INDEX delivery_due ON delivery (next_attempt_at) WHERE state = 'queued';
+CREATE INDEX delivery_due ON delivery (region, environment, next_attempt_at) WHERE state = 'queued';
 
 -- What the built-in loopback registry has received.
 CREATE TABLE loopback_message (

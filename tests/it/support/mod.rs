@@ -1,9 +1,13 @@
 //! A running gateway with verbs, and what it needs: a database of its own, its logs, a scripted registry.
 
 mod database;
+pub(crate) mod fault;
 mod logs;
+pub(crate) mod program;
 pub(crate) mod registry;
+pub(crate) mod wire;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -103,11 +107,21 @@ impl TestApp {
 
     /// A gateway on a database and a data directory that exist already.
     pub(crate) async fn on(database: TestDatabase, dir: TempDir, toml: &str) -> Self {
+        Self::listening("127.0.0.1:0".parse().unwrap(), database, dir, toml).await
+    }
+
+    /// The same at an address of the caller's choice.
+    pub(crate) async fn listening(
+        listen: SocketAddr,
+        database: TestDatabase,
+        dir: TempDir,
+        toml: &str,
+    ) -> Self {
         logs::capture();
         let mut config = Config::read(toml).unwrap();
         config.data_dir = dir.path().join("data");
-        config.server.listen = "127.0.0.1:0".parse().unwrap();
-        config.server.ops_listen = "127.0.0.1:0".to_owned();
+        config.server.listen = listen;
+        "127.0.0.1:0".clone_into(&mut config.server.ops_listen);
         config.server.workers = 2;
         database.configure(&mut config);
         let base = Base::open(&config, true).await.unwrap();

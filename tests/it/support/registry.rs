@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use izportal::server::{LocalAuthority, ServerTls};
@@ -22,7 +21,7 @@ pub(crate) enum Script {
     /// Answers with a status and a body as they stand.
     Raw(u16, &'static str, String),
     /// Waits, then goes on with the inner script.
-    After(Duration, Box<Script>),
+    After(Duration, Box<Self>),
 }
 
 struct Shared {
@@ -31,12 +30,11 @@ struct Shared {
     received: Mutex<Vec<String>>,
 }
 
-/// The registry; it stops when it is dropped.
+/// The registry; it ends with the runtime of its test.
 pub(crate) struct ScriptedRegistry {
     pub(crate) url: String,
     dir: TempDir,
     shared: Arc<Shared>,
-    handle: ServerHandle,
 }
 
 impl ScriptedRegistry {
@@ -69,9 +67,8 @@ impl ScriptedRegistry {
         .listen_rustls_0_23(listener, tls)
         .unwrap()
         .run();
-        let handle = server.handle();
         tokio::spawn(server);
-        Self { url, dir, shared, handle }
+        Self { url, dir, shared }
     }
 
     /// The next call is answered so; further ones after it, in order.
@@ -94,11 +91,6 @@ impl ScriptedRegistry {
             password.display(),
             self.dir.path().join("ca.pem").display()
         )
-    }
-
-    /// Stops listening at once.
-    pub(crate) async fn stop(&self) {
-        self.handle.stop(false).await;
     }
 }
 

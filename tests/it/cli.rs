@@ -1,0 +1,553 @@
+//! The real binary: demo, admin, migrate, check-config, exit codes.
+
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::mpsc::Receiver;
+
+use izportal::config::Config;
+use izportal::domain::Environment;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::program::{
+    Installation, error_text, eventually, exit_code, files_under, get, line_with, output_text,
+    program, run, start, submit, terminate,
+};
+use crate::support::{Sender, client, errors, msa, replace_field, vxu};
+
+/// A file with this configuration, and nothing else.
+fn config_file(dir: &TempDir, toml: &str) -> String {
+    let path = dir.path().join("izportal.toml");
+    std::fs::write(&path, toml).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+/// The sender that an issued credential makes.
+fn sender_of(issued: &Value) -> Sender {
+    Sender {
+        username: text(&issued["username"]),
+        password: text(&issued["password"]),
+        facility: text(&issued["facility_id"]),
+        environment: issued["environment"].as_str().unwrap().parse().unwrap(),
+    }
+}
+
+/// Records an organization and a direct Site in Alameda; gives the Site.
+fn create_site(installation: &Installation, more: &[&str]) -> Value {
+    let organization = installation.admin(&["organization", "create", "Harbor Clinics"]);
+    let id = organization["id"].to_string();
+    let site =
+        ["site", "create", "--organization", &id, "--name", "Harbor Street", "--kind", "direct"];
+    installation.admin(&[&site[..], more].concat())
+}
+
+fn migrated() -> Installation {
+    let installation = Installation::new("");
+    let output = installation.run(&["migrate", "up"]);
+    assert_eq!(exit_code(&output), 0, "{}", error_text(&output));
+    installation
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_admin_records_opens_the_running_service_from_the_next_message_on() {
+    let installation = migrated();
+    let mut served = installation.serve();
+
+    let site = create_site(&installation, &["--county", "Alameda", "--status", "production"]);
+    let id = text(&site["id"]);
+    let issued = installation.admin(&["credential", "issue", &id, "test"]);
+    let sender = sender_of(&issued);
+    let taken = served.submit(&sender, &vxu("ONE", &[])).await.hl7();
+    let rotated =
+        installation.admin(&["credential", "rotate", &sender.username, "--overlap-hours", "0"]);
+    let old = served.submit(&sender, &vxu("TWO", &[])).await.fault().0;
+    let renewed = Sender { password: text(&rotated["password"]), ..sender.clone() };
+    let new = served.submit(&renewed, &vxu("TWO", &[])).await.hl7();
+    let revoked = installation.admin(&["credential", "revoke", &sender.username]);
+    let after = served.submit(&renewed, &vxu("THREE", &[])).await.fault().0;
+
+    assert_eq!((id.as_str(), site["region"].as_str()), ("DE-000001", Some("CAIRBA")));
+    assert_eq!(issued["username"], "DE-000001-T");
+    assert_eq!(issued["note"], "the password is shown now and never again");
+    assert_eq!(msa(&taken), ("AA".to_owned(), "ONE".to_owned()));
+    assert_eq!(old, "SecurityFault");
+    assert_eq!(msa(&new), ("AA".to_owned(), "TWO".to_owned()));
+    assert_eq!(revoked["state"], "revoked");
+    assert_eq!(after, "SecurityFault");
+    let listed = installation.admin(&["credential", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert!(!listed.to_string().contains(&sender.password), "a password is never listed");
+    assert_eq!(served.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admin_links_a_facility_and_shows_messages_and_the_registry() {
+    let installation = migrated();
+    let mut served = installation.serve();
+    let organization =
+        installation.admin(&["organization", "create", "Exchange"])["id"].to_string();
+    let facility = [
+        "site",
+        "create",
+        "--organization",
+        &organization,
+        "--name",
+        "Exchange",
+        "--kind",
+        "sending-facility",
+        "--not-clinical",
+        "--status",
+        "production",
+    ];
+    let facility = text(&installation.admin(&facility)["id"]);
+    let site = create_site(
+        &installation,
+        &["--county", "06019", "--status", "production", "--id", "CA0000077"],
+    );
+    let sender = sender_of(&installation.admin(&["credential", "issue", &facility, "test"]));
+    let hl7 = vxu("LINKED", &[("DE-000001", "CA0000077"), ("CAIRBA", "CAIRCV")]);
+    let hl7 = replace_field(&hl7, "MSH", 4, &facility);
+
+    let before = served.submit(&sender, &hl7).await.hl7();
+    installation.admin(&["link", "activate", &facility, "CA0000077"]);
+    let linked = served.submit(&sender, &hl7).await.hl7();
+    installation.admin(&["link", "end", &facility, "CA0000077"]);
+    let ended = served.submit(&sender, &replace_field(&hl7, "MSH", 10, "LATER")).await.hl7();
+
+    assert_eq!((facility.as_str(), site["region"].as_str()), ("SF-000001", Some("CAIRCV")));
+    assert_eq!(
+        (msa(&before).0, msa(&linked).0, msa(&ended).0),
+        ("AE".into(), "AA".into(), "AE".into())
+    );
+    assert_eq!(errors(&before)[0][1], "204");
+    let delivered = installation.admin(&["message", "list", "--state", "delivered"]);
+    assert_eq!(delivered.as_array().unwrap().len(), 1);
+    assert_eq!(delivered[0]["site"], "CA0000077");
+    let shown = installation.admin(&["message", "show", &text(&delivered[0]["id"])]);
+    assert_eq!(
+        (&shown["delivery"]["state"], &shown["body"]),
+        (&Value::from("delivered"), &Value::Null)
+    );
+    let whole = installation.admin(&["message", "show", &text(&delivered[0]["id"]), "--text"]);
+    assert_eq!(whole["body"], Value::from(hl7));
+    let held = installation.admin(&["registry", "list", "--region", "CAIRCV"]);
+    assert_eq!(
+        (held.as_array().unwrap().len(), &held[0]["control_id"]),
+        (1, &Value::from("LINKED"))
+    );
+    assert_eq!(served.terminate(), 0);
+}
+
+#[test]
+fn the_ten_regions_and_the_58_counties_are_listed() {
+    let regions = run(&["admin", "region", "list", "--format", "json"]);
+    let counties = run(&["admin", "region", "counties", "--format", "json"]);
+    let table = run(&["admin", "region", "counties"]);
+
+    let regions: Value = serde_json::from_slice(&regions.stdout).unwrap();
+    let counties: Value = serde_json::from_slice(&counties.stdout).unwrap();
+    assert_eq!((regions.as_array().unwrap().len(), counties.as_array().unwrap().len()), (10, 58));
+    assert_eq!(
+        (&regions[0]["code"], &regions[0]["managed"]),
+        (&Value::from("CAIRBA"), &Value::from(true))
+    );
+    assert_eq!(
+        (&counties[0]["name"], &counties[0]["region"]),
+        (&Value::from("Alameda"), &Value::from("CAIRBA"))
+    );
+    assert_eq!(output_text(&table).lines().count(), 59, "a heading and 58 rows");
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    let cases: [&[&str]; 6] = [
+        &[],
+        &["serv"],
+        &["serve", "--colour"],
+        &["admin", "site", "show", "no site id"],
+        &["admin", "credential", "issue", "DE-000001", "staging"],
+        &["demo", "--reply", "maybe"],
+    ];
+
+    for arguments in cases {
+        let output = run(arguments);
+        assert_eq!(exit_code(&output), 2, "{arguments:?}: {}", error_text(&output));
+        assert!(!output.stderr.is_empty(), "{arguments:?} says what is wrong");
+    }
+    assert_eq!(exit_code(&run(&["--help"])), 0);
+    assert_eq!(exit_code(&run(&["--version"])), 0);
+}
+
+#[test]
+fn a_wrong_configuration_is_exit_code_2_with_its_key() {
+    let dir = TempDir::new().unwrap();
+    let cases = [
+        ("colour = 1", "colour"),
+        ("[server]\nportt = 1", "portt"),
+        ("[regions.CAIR9]", "regions.CAIR9"),
+        ("[gateway]\nreply = \"maybe\"", "relay"),
+        ("[database]\nurl = \"mysql://localhost/x\"", "database.url"),
+        ("[database]\nurl_env = \"IZPORTAL_TEST_UNSET\"", "IZPORTAL_TEST_UNSET"),
+        ("[server\n", "[server"),
+    ];
+
+    for (toml, key) in cases {
+        let file = config_file(&dir, toml);
+        for command in ["check-config", "serve"] {
+            let output = run(&[
+                command,
+                "--config",
+                &file,
+                "--data-dir",
+                dir.path().join("data").to_str().unwrap(),
+            ]);
+            assert_eq!(exit_code(&output), 2, "{command} {toml}: {}", error_text(&output));
+            assert!(error_text(&output).contains(key), "{command} {toml}: {}", error_text(&output));
+        }
+    }
+    let missing = run(&["check-config", "--config", "/nowhere/izportal.toml"]);
+    assert_eq!(exit_code(&missing), 2);
+    assert!(
+        error_text(&missing).contains("/nowhere/izportal.toml cannot be read"),
+        "{}",
+        error_text(&missing)
+    );
+}
+
+#[test]
+fn check_config_prints_an_example_that_it_takes_itself() {
+    let dir = TempDir::new().unwrap();
+    let example = run(&["check-config", "--example"]);
+    let file = config_file(&dir, &output_text(&example));
+
+    let checked = run(&["check-config", "--config", &file]);
+
+    assert_eq!(exit_code(&checked), 0, "{}", error_text(&checked));
+    assert!(
+        output_text(&checked).starts_with("The configuration can be used."),
+        "{}",
+        output_text(&checked)
+    );
+    assert!(output_text(&checked).contains("0 configured, 14 by the built-in loopback registry"));
+    assert!(Config::read(&output_text(&example)).is_ok(), "it is TOML with known keys");
+}
+
+#[test]
+fn check_config_shows_no_password_of_a_database() {
+    let dir = TempDir::new().unwrap();
+    let file = config_file(&dir, "[database]\nurl = \"postgres://me:hunter2@localhost/db\"");
+
+    let checked = run(&["check-config", "--config", &file]);
+
+    let said = output_text(&checked) + &error_text(&checked);
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_done_is_exit_code_1_and_says_why() {
+    let installation = migrated();
+    let excluded = [
+        "site",
+        "create",
+        "--organization",
+        "1",
+        "--name",
+        "South",
+        "--kind",
+        "direct",
+        "--county",
+        "San Diego",
+    ];
+    create_site(&installation, &["--county", "Alameda", "--id", "DE-000007"]);
+    installation.admin(&["credential", "issue", "DE-000007", "test"]);
+    installation.admin(&["site", "status", "DE-000007", "withdrawn"]);
+    let cases: [(&[&str], &str); 8] = [
+        (&["site", "show", "DE-999999"], "no Site DE-999999"),
+        (&["site", "status", "DE-000007", "production"], "a withdrawn Site stays withdrawn"),
+        (&["credential", "issue", "DE-999999", "test"], "no Site DE-999999"),
+        (&["credential", "issue", "DE-000007", "test"], "that name or ID is taken"),
+        (&["credential", "revoke", "nobody"], "no credential nobody"),
+        (&["link", "activate", "DE-000007", "DE-000007"], "DE-000007 is not a Sending Facility"),
+        (&excluded, "San Diego Immunization Registry"),
+        (&["message", "show", "06N1K8T2V4B0A"], "no message 06N1K8T2V4B0A"),
+    ];
+
+    for (arguments, why) in cases {
+        let output = installation.run(&[&["admin"], arguments].concat());
+        assert_eq!(exit_code(&output), 1, "{arguments:?}: {}", error_text(&output));
+        assert!(
+            error_text(&output).starts_with("izportal: "),
+            "{arguments:?}: {}",
+            error_text(&output)
+        );
+        assert!(error_text(&output).contains(why), "{arguments:?}: {}", error_text(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}: {}", output_text(&output));
+    }
+}
+
+#[test]
+fn the_configuration_may_be_named_anywhere_on_the_command_line() {
+    let installation = migrated();
+    let config = installation.config();
+    let config = config.to_str().unwrap();
+
+    let outputs = [
+        run(&["admin", "--config", config, "site", "list"]),
+        run(&["admin", "site", "--config", config, "list"]),
+        run(&["admin", "site", "list", "--config", config]),
+        run(&["migrate", "status", "--config", config]),
+    ];
+
+    for output in outputs {
+        assert_eq!(exit_code(&output), 0, "{}", error_text(&output));
+    }
+}
+
+#[test]
+fn a_site_that_gives_immunizations_needs_a_county() {
+    let installation = migrated();
+    let site =
+        ["admin", "site", "create", "--organization", "1", "--name", "A", "--kind", "direct"];
+
+    let without = installation.run(&site);
+    let unknown = installation.run(&[&site[..], &["--county", "Oz"]].concat());
+
+    assert_eq!((exit_code(&without), exit_code(&unknown)), (2, 2));
+    assert!(error_text(&without).contains("needs --county"), "{}", error_text(&without));
+    assert!(error_text(&unknown).contains("region counties"), "{}", error_text(&unknown));
+}
+
+#[test]
+fn a_database_out_of_reach_is_exit_code_3() {
+    let dir = TempDir::new().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("[database]\nurl = \"postgres://me:hunter2@127.0.0.1:{free}/db\"");
+    let file = config_file(&dir, &url);
+    let data_dir = dir.path().join("data");
+
+    let place = ["--config", &file, "--data-dir", data_dir.to_str().unwrap()];
+    let output = run(&[&["admin"], &place[..], &["site", "list"]].concat());
+
+    let expected = if cfg!(feature = "postgres") { 3 } else { 2 };
+    assert_eq!(exit_code(&output), expected, "{}", error_text(&output));
+    assert!(!error_text(&output).contains("hunter2"), "{}", error_text(&output));
+}
+
+#[test]
+fn migrate_goes_up_and_down_and_shows_where_it_is() {
+    let installation = Installation::new("");
+    let step = |step: &str| {
+        let output = installation.run(&["migrate", step]);
+        assert_eq!(exit_code(&output), 0, "{step}: {}", error_text(&output));
+        output_text(&output)
+    };
+
+    let steps = [
+        step("status"),
+        step("up"),
+        step("status"),
+        step("up"),
+        step("down"),
+        step("status"),
+        step("up"),
+    ];
+
+    assert_eq!(steps[0], "missing  2026-11-22-000000_base\n");
+    assert_eq!(steps[1], "1 applied\n2026-11-22-000000_base\n");
+    assert_eq!(steps[2], "applied  2026-11-22-000000_base\n");
+    assert_eq!(steps[3], "0 applied\n");
+    assert_eq!(steps[4], "reverted 2026-11-22-000000_base\n");
+    assert_eq!(steps[5], steps[0]);
+    assert_eq!(steps[6], steps[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_service_on_one_data_directory_says_so() {
+    let installation = Installation::new("");
+    let mut served = installation.serve();
+
+    let second = (!installation.database.is_postgres()).then(|| installation.run(&["serve"]));
+
+    if let Some(second) = second {
+        assert_eq!(exit_code(&second), 1);
+        assert!(
+            error_text(&second).contains("another izportal serves from it"),
+            "{}",
+            error_text(&second)
+        );
+    }
+    let live = get(&served.http, &format!("{}/health/live", served.ops)).await;
+    assert_eq!(live.status, 200, "the first goes on");
+    assert_eq!(served.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_on_both_listeners_and_metrics_on_the_inner_one_only() {
+    let installation = Installation::new("");
+    let mut served = installation.serve();
+    let public = served.endpoint.trim_end_matches("/IISService").to_owned();
+
+    let live = get(&served.http, &format!("{}/health/live", served.ops)).await;
+    let ready = get(&served.http, &format!("{}/health/ready", served.ops)).await;
+    let ready_outside = get(&served.http, &format!("{public}/health/ready")).await;
+    let metrics = get(&served.http, &format!("{}/metrics", served.ops)).await;
+    let metrics_outside = get(&served.http, &format!("{public}/metrics")).await;
+    let soap_inside = get(&served.http, &format!("{}/IISService?wsdl", served.ops)).await;
+
+    assert_eq!((live.status, live.text.as_str()), (200, "{\"status\":\"live\"}"));
+    let report: Value = serde_json::from_str(&ready.text).unwrap();
+    assert_eq!(
+        (ready.status, &report["status"], &report["database"]),
+        (200, &"ready".into(), &"up".into())
+    );
+    assert_eq!(ready_outside.status, 200);
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.text.contains("gateway_build_info"), "{}", metrics.text);
+    assert_eq!((metrics_outside.status, soap_inside.status), (404, 404));
+    assert_eq!(served.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backup_makes_a_file_once() {
+    let installation = migrated();
+    let file = installation.dir.path().join("backup.db");
+    let arguments = ["admin", "backup", file.to_str().unwrap()];
+
+    let first = installation.run(&arguments);
+    let second = installation.run(&arguments);
+
+    if installation.database.is_postgres() {
+        assert_eq!(exit_code(&first), 1);
+        assert!(error_text(&first).contains("pg_dump"), "{}", error_text(&first));
+    } else {
+        assert_eq!((exit_code(&first), exit_code(&second)), (0, 2));
+        assert!(error_text(&second).contains("never replaces a file"), "{}", error_text(&second));
+        assert!(std::fs::read(&file).unwrap().starts_with(b"SQLite format 3"), "it is a database");
+        let mode = mode(&file);
+        assert_eq!(mode & 0o077, 0, "a backup is for its owner only, not {mode:o}");
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap()) & 0o777
+}
+
+/// A demonstration that serves.
+struct Demo {
+    child: Child,
+    ready: Value,
+    _lines: Receiver<String>,
+}
+
+impl Demo {
+    async fn start(data_dir: &Path, ready_file: &Path) -> Self {
+        let mut command = program();
+        command.arg("demo").args(["--port", "0"]).arg("--data-dir").arg(data_dir);
+        command.arg("--ready-file").arg(ready_file);
+        let (child, lines) = start(&mut command);
+        line_with(&lines, "Credentials, made for this start");
+        eventually("the ready file is there", || ready_file.exists()).await;
+        let ready = serde_json::from_slice(&std::fs::read(ready_file).unwrap()).unwrap();
+        Self { child, ready, _lines: lines }
+    }
+
+    fn senders(&self) -> Vec<(Sender, String, String)> {
+        let senders = self.ready["senders"].as_array().unwrap();
+        senders
+            .iter()
+            .map(|one| (sender_of(one), text(&one["site_id"]), text(&one["region"])))
+            .collect()
+    }
+
+    fn passwords(&self) -> Vec<String> {
+        self.senders().into_iter().map(|(sender, ..)| sender.password).collect()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended already
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sender_of_the_demonstration_can_submit() {
+    let dir = TempDir::new().unwrap();
+    let (data, ready_file) = (dir.path().join("demo"), dir.path().join("ready.json"));
+    let mut demo = Demo::start(&data, &ready_file).await;
+    let endpoint = text(&demo.ready["endpoint"]);
+    let http = client(Some(&PathBuf::from(text(&demo.ready["ca"]))));
+
+    let senders = demo.senders();
+    for (n, (sender, site, region)) in senders.iter().enumerate() {
+        let processing = if sender.environment == Environment::Test { "T" } else { "P" };
+        let id = format!("DEMO-{n}");
+        let hl7 = vxu(&id, &[("DE-000001", site), ("CAIRBA", region)]);
+        let hl7 =
+            replace_field(&replace_field(&hl7, "MSH", 4, &sender.facility), "MSH", 11, processing);
+        let reply = submit(&http, &endpoint, sender, &hl7).await.unwrap().hl7();
+        assert_eq!(msa(&reply), ("AA".to_owned(), id), "{}: {reply}", sender.username);
+    }
+    let wsdl = get(&http, &text(&demo.ready["wsdl"])).await;
+    let portal = get(&http, &text(&demo.ready["portal"])).await;
+    let metrics = get(&http, &text(&demo.ready["metrics"])).await;
+
+    assert_eq!(senders.len(), 6);
+    assert_eq!(demo.ready["pid"], demo.child.id());
+    assert!(demo.ready["senders"][0]["name"].is_string(), "a name for people");
+    assert_eq!((wsdl.status, portal.status, metrics.status), (200, 200, 200));
+    assert!(wsdl.text.contains(&endpoint), "the WSDL names the endpoint");
+    assert_eq!(terminate(&mut demo.child), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demonstration_starts_again_on_its_data_with_new_passwords() {
+    let dir = TempDir::new().unwrap();
+    let (data, ready_file) = (dir.path().join("demo"), dir.path().join("ready.json"));
+    let other = TempDir::new().unwrap();
+    let mut first = Demo::start(&data, &ready_file).await;
+    let before = first.senders().remove(0).0;
+    assert_eq!(terminate(&mut first.child), 0);
+    std::fs::remove_file(&ready_file).unwrap();
+
+    let mut second = Demo::start(&data, &ready_file).await;
+    let mut elsewhere =
+        Demo::start(&other.path().join("demo"), &other.path().join("ready.json")).await;
+
+    let http = client(Some(&PathBuf::from(text(&second.ready["ca"]))));
+    let endpoint = text(&second.ready["endpoint"]);
+    let (now, ..) = second.senders().remove(0);
+    let hl7 = replace_field(&vxu("AGAIN", &[]), "MSH", 11, "T");
+    let with_the_old = submit(&http, &endpoint, &before, &hl7).await.unwrap();
+    let with_the_new = submit(&http, &endpoint, &now, &hl7).await.unwrap();
+    assert_eq!(with_the_old.fault().0, "SecurityFault");
+    assert_eq!(msa(&with_the_new.hl7()).0, "AA");
+    let mut passwords = [first.passwords(), second.passwords(), elsewhere.passwords()].concat();
+    passwords.sort();
+    passwords.dedup();
+    assert_eq!(passwords.len(), 18, "every password is new");
+    assert_eq!((terminate(&mut second.child), terminate(&mut elsewhere.child)), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_secret_in_the_data_directory_is_for_its_owner_only() {
+    let dir = TempDir::new().unwrap();
+    let (data, ready_file) = (dir.path().join("demo"), dir.path().join("ready.json"));
+    let mut demo = Demo::start(&data, &ready_file).await;
+
+    let mut secret = files_under(&data);
+    secret.retain(|path| path.extension().is_some_and(|extension| extension == "key"));
+    assert_eq!(secret.len(), 6, "server, body, and two of each authority: {secret:?}");
+    secret.push(data.join("request.xml"));
+    secret.push(ready_file);
+    for path in secret {
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    assert_eq!(mode(&data), 0o700, "the data directory");
+    assert_eq!(terminate(&mut demo.child), 0);
+}
