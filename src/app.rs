@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::backends::{Backends, Destination};
 use crate::client::{Account, SendError, TlsError, client_config};
-use crate::config::{Config, ConfigError, DestinationConfig, Keys, KeysError};
+use crate::config::{Config, ConfigError, DestinationConfig, Keys, KeysError, private_file};
 use crate::domain::{Environment, RegionCode, ServerKey, Timestamp};
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
@@ -27,11 +27,11 @@ use crate::server::{
     self, Landing, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of,
 };
 use crate::soap::{Limits, SoapVersion};
-use crate::store::{RetentionLimits, Store, StoreError, StoreSettings};
+use crate::store::{DatabaseUrl, RetentionLimits, Store, StoreError, StoreSettings};
 use crate::validation::ProcessingRules;
 
-/// How long deliveries may take to end when the service stops; what is left stays queued.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How often the samples of the metrics are drawn together.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// A service that could not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +54,9 @@ pub enum AppError {
     Keys(#[from] KeysError),
     /// The key file is not the one that the database was made with.
     #[error(
-        "the server key is not the one that this database was made with; restore the key file, or no credential will be right"
+        "the {0} key is not the one that this database was made with: restore the key file, without it credentials or stored messages cannot be read"
     )]
-    OtherKey,
+    OtherKey(&'static str),
     /// The data directory cannot be used.
     #[error("data directory {path}: {cause}")]
     DataDir {
@@ -105,6 +105,11 @@ impl Base {
             cause: cause.to_string(),
         };
         private_folder(&config.data_dir).map_err(wrong)?;
+        if let DatabaseUrl::Sqlite(path) = config.database_url()?
+            && !path.exists()
+        {
+            private_file(&path).map_err(wrong)?;
+        }
         let (server_key, body_key) = config.key_paths();
         let keys = Keys::load_or_create(&server_key, &body_key)?;
         let store = Store::open(StoreSettings {
@@ -117,14 +122,17 @@ impl Base {
         if store.setting_or_insert("server_key_fingerprint", fingerprint.clone()).await?
             != fingerprint
         {
-            return Err(AppError::OtherKey);
+            return Err(AppError::OtherKey("server"));
+        }
+        if !store.body_key_opens().await? {
+            return Err(AppError::OtherKey("body"));
         }
         Ok(Self { store, key: keys.server })
     }
 }
 
 /// A folder that only its owner can look into, when it is made here.
-fn private_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -143,7 +151,7 @@ pub struct App {
     /// What a client must trust: the local authority, or nothing when certificates are configured.
     pub ca: Option<PathBuf>,
     health: Data<Health>,
-    servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    servers: Vec<Running>,
     worker: JoinHandle<()>,
     _lock: Option<File>,
 }
@@ -156,8 +164,12 @@ impl App {
         log: SummaryLog,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
-        let lock = if base.store.is_embedded() { Some(lock(&config.data_dir)?) } else { None };
+        let lock = lock(&config.database_url()?)?;
         base.store.begin_process(Timestamp::now()).await?;
+        if base.store.is_embedded() {
+            // No other process has deliveries in hand, so what an earlier run held is due at once.
+            base.store.delivery_release_all(Timestamp::now()).await?;
+        }
         let listener = listen(config.server.listen)?;
         let public_url = public_url(config, &listener)?;
         let (tls, ca) = certificates(config, &public_url)?;
@@ -170,6 +182,14 @@ impl App {
                 "the loopback registry",
             )?);
         }
+        let upkeep = metrics.clone();
+        tokio::spawn(async move {
+            // Samples are kept until somebody asks for them; nobody may ever ask.
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        });
         let runtime = tokio::runtime::Handle::current();
         let gateway = Gateway::new(
             Arc::clone(&base.store),
@@ -188,8 +208,14 @@ impl App {
             log,
         ));
         let landing = Data::new(Landing::new(&public_url));
-        let size =
-            Size { workers: config.server.workers, connections: config.server.max_connections };
+        let size = Size {
+            workers: config.server.workers,
+            connections: config.server.max_connections,
+            // A body may still be arriving, and then the sender waits for the registry.
+            stop: Duration::from_secs(
+                config.server.read_timeout_seconds + config.gateway.relay_deadline_seconds + 5,
+            ),
+        };
         let public =
             server::public(listener, tls.config()?, size, endpoint, health.clone(), landing);
         servers.push(run(public, "the public listener")?);
@@ -206,14 +232,12 @@ impl App {
     pub async fn stop(self) {
         self.health.drain();
         self.gateway.stop_workers();
-        // In reverse: health and the public listener first, the loopback registry last, for relays still under way.
-        for (handle, server) in self.servers.into_iter().rev() {
-            handle.stop(true).await;
-            if let Ok(Err(error)) = server.await {
-                tracing::warn!("a listener did not stop cleanly: {error}");
-            }
-        }
-        self.gateway.drain(DRAIN).await;
+        // The loopback registry last: deliveries under way may be for it.
+        let (registry, listeners): (Vec<_>, Vec<_>) =
+            self.servers.into_iter().partition(|server| server.is_registry);
+        stop(listeners).await;
+        self.gateway.drain().await;
+        stop(registry).await;
         let _ = self.worker.await; // a worker that broke down has been logged; its leases end by themselves
         let store = Arc::clone(self.gateway.store());
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
@@ -221,12 +245,14 @@ impl App {
 }
 
 /// One process owns an embedded database alone: its leases and its writer are its own.
-fn lock(data_dir: &Path) -> Result<File, AppError> {
-    let path = data_dir.join("lock");
-    let wrong = |cause: String| AppError::DataDir { path: data_dir.display().to_string(), cause };
-    let file = File::create(&path).map_err(|cause| wrong(cause.to_string()))?;
+fn lock(database: &DatabaseUrl) -> Result<Option<File>, AppError> {
+    let DatabaseUrl::Sqlite(path) = database else { return Ok(None) };
+    let mut beside = path.clone().into_os_string();
+    beside.push(".lock");
+    let wrong = |cause: String| AppError::DataDir { path: path.display().to_string(), cause };
+    let file = File::create(&beside).map_err(|cause| wrong(cause.to_string()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(wrong("another izportal serves from it".to_owned())),
         Err(TryLockError::Error(cause)) => Err(wrong(cause.to_string())),
     }
@@ -243,12 +269,35 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, AppError> {
         .map_err(|cause| AppError::Listen { address: "a listener".to_owned(), cause })
 }
 
+/// A listener that serves.
+struct Running {
+    handle: ServerHandle,
+    server: JoinHandle<std::io::Result<()>>,
+    is_registry: bool,
+}
+
 fn run(
     server: std::io::Result<actix_web::dev::Server>,
     what: &'static str,
-) -> Result<(ServerHandle, JoinHandle<std::io::Result<()>>), AppError> {
+) -> Result<Running, AppError> {
     let server = server.map_err(|cause| AppError::Listen { address: what.to_owned(), cause })?;
-    Ok((server.handle(), tokio::spawn(server)))
+    Ok(Running {
+        handle: server.handle(),
+        server: tokio::spawn(server),
+        is_registry: what == REGISTRY,
+    })
+}
+
+/// How the loopback registry's listener is called.
+const REGISTRY: &str = "the loopback registry";
+
+async fn stop(servers: Vec<Running>) {
+    for running in servers {
+        running.handle.stop(true).await;
+        if let Ok(Err(error)) = running.server.await {
+            tracing::warn!("a listener did not stop cleanly: {error}");
+        }
+    }
 }
 
 fn public_url(config: &Config, listener: &TcpListener) -> Result<String, AppError> {
@@ -367,7 +416,7 @@ fn configured(config: &Config, to: &DestinationConfig, key: &str) -> Result<Dest
 fn operations(
     config: &Config,
     health: &Data<Health>,
-    servers: &mut Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    servers: &mut Vec<Running>,
 ) -> Result<Option<SocketAddr>, AppError> {
     let Ok(address) = config.server.ops_listen.parse::<SocketAddr>() else { return Ok(None) };
     let listener = listen(address)?;
@@ -380,6 +429,7 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
     EndpointSettings {
         public_url: public_url.to_owned(),
         longest_request: config.server.max_request_bytes,
+        body_memory_mib: config.server.max_body_memory_mib,
         longest_echo: config.server.max_echo_characters,
         read_timeout: Duration::from_secs(config.server.read_timeout_seconds),
         soap_1_1: config.server.soap_1_1,

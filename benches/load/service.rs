@@ -276,7 +276,7 @@ pub(crate) fn run_fixed_server(folder: &Path) {
         let server = izportal::server::https(
             listener,
             tls,
-            Size { workers: 0, connections: 5_000 },
+            Size { workers: 0, connections: 5_000, stop: Duration::from_secs(1) },
             move |config| {
                 let reply = reply.clone();
                 config.route(

@@ -64,11 +64,6 @@ impl Backends {
         Ok(())
     }
 
-    /// Whether there is a destination for this region and environment.
-    pub fn has(&self, region: RegionCode, environment: Environment) -> bool {
-        self.0.contains_key(&(region, environment))
-    }
-
     /// Sends one message and waits for the answer, at most as long as the destination's time-out.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use crate::app::private_folder;
 use crate::cli::{ConfigFile, Failure, output};
 use crate::store::Migrator;
 
@@ -27,7 +28,7 @@ enum Step {
 impl Migrate {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
-        std::fs::create_dir_all(&config.data_dir)?;
+        private_folder(&config.data_dir)?;
         let mut migrator = Migrator::open(config.database_url()?, config.schema())?;
         match self.step {
             Step::Up => {

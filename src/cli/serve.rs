@@ -30,6 +30,11 @@ impl Serve {
                 ca.display()
             );
         }
+        if config.gateway.delivery_workers == 0 && app.gateway.store().is_embedded() {
+            tracing::warn!(
+                "gateway.delivery_workers is 0 and no other process can deliver: what is queued stays queued"
+            );
+        }
         if let Some(ops) = app.ops {
             tracing::info!("health and metrics at http://{ops}");
         }

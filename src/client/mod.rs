@@ -168,7 +168,8 @@ fn of_transport(error: &reqwest::Error) -> SendError {
 fn of_status(status: u16) -> SendError {
     let text = format!("HTTP {status}");
     match status {
-        408 | 429 | 502..=504 => SendError::Transient(text),
+        408 => SendError::Ambiguous(text),
+        429 | 503 => SendError::Transient(text),
         300..=499 => SendError::Permanent(text),
         _ => SendError::Ambiguous(text),
     }

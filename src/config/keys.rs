@@ -7,7 +7,7 @@ use std::path::Path;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::domain::{ServerKey, hex};
+use crate::domain::{ServerKey, from_hex, hex};
 use crate::store::Vault;
 
 /// Keys that cannot be had.
@@ -59,7 +59,7 @@ fn load(path: &Path) -> Result<Zeroizing<Vec<[u8; 32]>>, KeysError> {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| from_hex(line).ok_or_else(wrong))
+        .map(|line| from_hex(line).and_then(|key| key.try_into().ok()).ok_or_else(wrong))
         .collect::<Result<_, _>>()?;
     if keys.is_empty() { Err(wrong()) } else { Ok(Zeroizing::new(keys)) }
 }
@@ -83,15 +83,4 @@ pub(crate) fn private_file(path: &Path) -> std::io::Result<fs::File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(key)
 }

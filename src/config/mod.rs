@@ -98,6 +98,8 @@ section! {
         max_connections: usize,
         /// Bytes of a request.
         max_request_bytes: usize,
+        /// MiB of all request bodies together.
+        max_body_memory_mib: usize,
         /// Characters of a message.
         max_message_characters: usize,
         /// Characters of an echo.
@@ -123,17 +125,24 @@ section! {
     }
 }
 
-section! {
-    /// `[database]`
-    DatabaseConfig {
-        /// Address in the file.
-        url: String,
-        /// File that holds it.
-        url_file: String,
-        /// Environment variable that holds it.
-        url_env: String,
-        /// PostgreSQL schema.
-        schema: String,
+/// `[database]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// Address in the file.
+    pub url: String,
+    /// File that holds it.
+    pub url_file: String,
+    /// Environment variable that holds it.
+    pub url_env: String,
+    /// PostgreSQL schema.
+    pub schema: String,
+}
+
+/// The address may hold a password, so it is not shown.
+impl std::fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DatabaseConfig(schema {:?})", self.schema)
     }
 }
 
@@ -339,6 +348,12 @@ impl Config {
                         "must begin with https://",
                     ));
                 }
+                if to.certificate.as_os_str().is_empty() != to.key.as_os_str().is_empty() {
+                    return Err(ConfigError::value(
+                        format!("{key}.{environment}"),
+                        "give both certificate and key, or neither",
+                    ));
+                }
                 if !matches!(to.soap.as_str(), "1.1" | "1.2") {
                     return Err(ConfigError::value(
                         format!("{key}.{environment}.soap"),
@@ -362,17 +377,40 @@ impl Config {
                 "give both certificate and key, or neither",
             ));
         }
-        if self.gateway.send_timeout_seconds == 0 || self.gateway.relay_deadline_seconds == 0 {
-            return Err(ConfigError::value(
-                "gateway",
-                "a time-out of 0 seconds never lets anything through",
-            ));
-        }
+        self.check_ranges()?;
         for id in
             self.gateway.test_processing_ids.iter().chain(&self.gateway.production_processing_ids)
         {
             if crate::hl7::ProcessingId::of(id.as_bytes()).is_none() {
                 return Err(ConfigError::value("gateway", "processing ids are P, T and D"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Numbers that would stop everything, or let nothing ever end.
+    fn check_ranges(&self) -> Result<(), ConfigError> {
+        let (server, gateway, retention) = (&self.server, &self.gateway, &self.retention);
+        let bytes = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let ranges = [
+            ("server.max_connections", bytes(server.max_connections), 1, 1_000_000),
+            ("server.max_request_bytes", bytes(server.max_request_bytes), 1_024, 1 << 30),
+            ("server.max_body_memory_mib", bytes(server.max_body_memory_mib), 8, 1 << 20),
+            ("server.max_message_characters", bytes(server.max_message_characters), 1, 1 << 30),
+            ("server.max_echo_characters", bytes(server.max_echo_characters), 1, 1 << 30),
+            ("server.read_timeout_seconds", server.read_timeout_seconds, 1, 3_600),
+            ("gateway.relay_deadline_seconds", gateway.relay_deadline_seconds, 1, 600),
+            ("gateway.send_timeout_seconds", gateway.send_timeout_seconds, 1, 3_600),
+            ("gateway.delivery_workers", bytes(gateway.delivery_workers), 0, 10_000),
+            ("gateway.conflict_window_hours", gateway.conflict_window_hours, 0, 24 * 3_660),
+            ("retention.body_days", retention.body_days, 1, 36_600),
+            ("retention.metadata_days", retention.metadata_days, 1, 36_600),
+        ];
+        for (key, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                return Err(ConfigError::value(key, format!("must be between {least} and {most}")));
             }
         }
         Ok(())

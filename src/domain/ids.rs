@@ -100,6 +100,12 @@ const SHOWN: usize = 13;
 pub struct MessageId(pub(crate) i64);
 
 impl MessageId {
+    /// The smallest identifier that a message received at `moment` can have.
+    pub fn first_at(moment: Timestamp) -> Self {
+        let millis = moment.utc().timestamp_millis().saturating_sub(MessageIds::EPOCH).max(0);
+        Self(millis.saturating_mul(1 << (MessageIds::COUNT + MessageIds::PROCESS)))
+    }
+
     /// The 8 bytes, most significant first.
     pub const fn to_bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()

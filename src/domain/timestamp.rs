@@ -35,22 +35,22 @@ impl Timestamp {
         self.0.and_utc()
     }
 
-    /// This moment and `span` more; stays where it is when the calendar ends.
+    /// This moment and `span` more; the last moment when the calendar ends before.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         TimeDelta::from_std(span)
             .ok()
             .and_then(|delta| self.0.checked_add_signed(delta))
-            .map_or(self, Self)
+            .map_or(Self(NaiveDateTime::MAX), Self)
     }
 
-    /// This moment less `span`; stays where it is when the calendar ends.
+    /// This moment less `span`; the first moment when the calendar begins after.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         TimeDelta::from_std(span)
             .ok()
             .and_then(|delta| self.0.checked_sub_signed(delta))
-            .map_or(self, Self)
+            .map_or(Self(NaiveDateTime::MIN), Self)
     }
 
     /// Whole seconds from `earlier` to this moment; 0 when it is not earlier.

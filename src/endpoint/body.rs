@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much of a body past the limit is read and thrown away before the fault is sent. Most client stacks write the whole
 /// request before they read: without this they see a broken pipe instead of the fault. Past it, reading stops.
@@ -26,6 +28,9 @@ pub enum BodyError {
     /// It did not arrive in time.
     #[error("the body did not arrive in time")]
     Late,
+    /// The bodies of all requests together take what there is for them.
+    #[error("there is no room for the body")]
+    NoRoom,
     /// It is longer than the limit.
     #[error("the body is longer than the limit")]
     TooLarge {
@@ -34,20 +39,56 @@ pub enum BodyError {
     },
 }
 
-/// Reads a body of at most `limit` bytes within `timeout`.
+/// Memory for the bodies of all requests together, in KiB.
+#[derive(Clone)]
+pub struct Room(Arc<Semaphore>);
+
+/// What one body holds of the [`Room`]; given back when it is dropped.
+pub struct Held(Option<OwnedSemaphorePermit>);
+
+impl Room {
+    /// Room for so many MiB.
+    pub fn new(mebibytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(mebibytes.saturating_mul(1_024).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Takes room for `bytes` more.
+    fn take(&self, held: &mut Held, bytes: usize) -> Result<(), BodyError> {
+        let kibibytes = u32::try_from(bytes / 1_024 + 1).map_err(|_too_many| BodyError::NoRoom)?;
+        let more = Arc::clone(&self.0)
+            .try_acquire_many_owned(kibibytes)
+            .map_err(|_full| BodyError::NoRoom)?;
+        match &mut held.0 {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a body of at most `limit` bytes within `timeout`, with what it holds of the room.
 pub async fn read_body(
     payload: &mut Payload,
     limit: usize,
     timeout: Duration,
-) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(timeout, collect(payload, limit))
+    room: &Room,
+) -> Result<(Bytes, Held), BodyError> {
+    let mut held = Held(None);
+    let body = tokio::time::timeout(timeout, collect(payload, limit, room, &mut held))
         .await
-        .map_err(|_elapsed| BodyError::Late)?
+        .map_err(|_elapsed| BodyError::Late)??;
+    Ok((body, held))
 }
 
-async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    payload: &mut Payload,
+    limit: usize,
+    room: &Room,
+    held: &mut Held,
+) -> Result<Bytes, BodyError> {
     let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
     let first = first.map_err(|_broken| BodyError::Broken)?;
+    room.take(held, first.len())?;
     let mut read = first.len();
     let mut whole = BytesMut::new();
     let mut only = Some(first);
@@ -57,11 +98,13 @@ async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, BodyError
         if read > limit {
             // Nothing of it will be used: the memory goes back at once.
             (whole, only) = (BytesMut::new(), None);
+            held.0 = None;
             if read > limit.saturating_add(DRAIN) {
                 return Err(BodyError::TooLarge { drained: false });
             }
             continue;
         }
+        room.take(held, chunk.len())?;
         if let Some(first) = only.take() {
             whole.reserve(FIRST_ALLOCATION.max(first.len() + chunk.len()));
             whole.extend_from_slice(&first);

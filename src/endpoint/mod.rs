@@ -14,7 +14,7 @@ use actix_web::web;
 use crate::gateway::Gateway;
 use crate::soap::Limits;
 
-pub use body::{BodyError, read_body};
+pub use body::{BodyError, Held, Room, read_body};
 pub use health::{Health, HealthSettings, routes as health_routes};
 pub use soap::plain_soap_response;
 pub use summary::{SummaryFormat, SummaryLog};
@@ -28,6 +28,8 @@ pub struct EndpointSettings {
     pub public_url: String,
     /// Longest request body, in bytes.
     pub longest_request: usize,
+    /// Memory for the bodies of all requests together, in MiB.
+    pub body_memory_mib: usize,
     /// Longest text of a connectivityTest, in characters.
     pub longest_echo: usize,
     /// How long a request body may take to arrive.
@@ -44,13 +46,15 @@ pub struct Endpoint {
     settings: EndpointSettings,
     wsdl: String,
     log: SummaryLog,
+    room: Room,
 }
 
 impl Endpoint {
     /// The edge before a gateway.
     pub fn new(gateway: Arc<Gateway>, settings: EndpointSettings, log: SummaryLog) -> Self {
         let wsdl = crate::soap::wsdl(&format!("{}{SOAP_PATH}", settings.public_url));
-        Self { gateway, settings, wsdl, log }
+        let room = Room::new(settings.body_memory_mib);
+        Self { gateway, settings, wsdl, log, room }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
@@ -15,8 +15,8 @@ use crate::endpoint::summary::Summary;
 use crate::endpoint::{Endpoint, EndpointSettings};
 use crate::gateway::{Call, CredentialPart, SubmitError};
 use crate::soap::{
-    Addressing, Advice, EchoBack, EchoReply, Envelope, Fault, FaultCode, FaultKind, MediaType,
-    Operation, OperationName, SoapVersion, Submission, connectivity_test_response, read_envelope,
+    Addressing, Advice, EchoBack, EchoReply, Envelope, Fault, FaultCode, MediaType, Operation,
+    OperationName, SoapVersion, Submission, connectivity_test_response, read_envelope,
     submit_single_message_response, write_fault, wsdl_matches_query,
 };
 use crate::store::StoreError;
@@ -31,7 +31,17 @@ pub(super) async fn serve(
     endpoint: web::Data<Endpoint>,
 ) -> HttpResponse {
     match *request.method() {
-        Method::POST => post(&request, payload, &endpoint).await,
+        // A task of its own: what has begun is ended and told, also when the caller has gone or something broke down.
+        Method::POST => {
+            actix_web::rt::spawn(post(request, payload, endpoint)).await.unwrap_or_else(|broken| {
+                tracing::error!("a call broke down: {broken}");
+                let fault = Fault::new(
+                    FaultCode::Internal,
+                    "The Gateway failed. The outcome of the call is not known.",
+                );
+                plain_soap_response(SoapVersion::V12, Err(fault))
+            })
+        }
         Method::GET | Method::HEAD if wsdl_matches_query(request.query_string()) => {
             HttpResponse::Ok().content_type("text/xml; charset=utf-8").body(endpoint.wsdl.clone())
         }
@@ -51,9 +61,9 @@ fn plain(response: &mut HttpResponseBuilder, text: &'static str) -> HttpResponse
 }
 
 async fn post(
-    request: &HttpRequest,
+    request: HttpRequest,
     mut payload: web::Payload,
-    endpoint: &Endpoint,
+    endpoint: web::Data<Endpoint>,
 ) -> HttpResponse {
     let start = Instant::now();
     let mut summary = Summary::new(endpoint.gateway.next_message_id(Timestamp::now()));
@@ -71,7 +81,7 @@ async fn post(
                 .content_type("text/plain; charset=utf-8")
                 .body(format!("{unsupported}\n"))
         }
-        Ok(media) => answered(request, &mut payload, endpoint, media, &mut summary).await,
+        Ok(media) => answered(&request, &mut payload, &endpoint, media, &mut summary).await,
     };
     let response = close_unread(response, payload);
     summary.status = response.status().as_u16();
@@ -89,19 +99,22 @@ async fn answered(
     summary: &mut Summary,
 ) -> HttpResponse {
     let settings = &endpoint.settings;
-    let body = match read_body(payload, settings.longest_request, settings.read_timeout).await {
-        Ok(body) => body,
-        Err(error) => {
-            let close = error != (BodyError::TooLarge { drained: true });
-            return fault_response(
-                media.likely_version(),
-                &of_body(error, settings),
-                None,
-                summary,
-                close,
-            );
-        }
-    };
+    let (body, _room) =
+        match read_body(payload, settings.longest_request, settings.read_timeout, &endpoint.room)
+            .await
+        {
+            Ok(body) => body,
+            Err(error) => {
+                let close = error != (BodyError::TooLarge { drained: true });
+                return fault_response(
+                    media.likely_version(),
+                    &of_body(error, settings),
+                    None,
+                    summary,
+                    close,
+                );
+            }
+        };
     summary.request_size = body.len();
     let envelope = match read_envelope(&body, &media, &settings.xml) {
         Ok(envelope) => envelope,
@@ -195,6 +208,10 @@ async fn submit(
 
 fn of_body(error: BodyError, settings: &EndpointSettings) -> Fault {
     match error {
+        BodyError::NoRoom => Fault::new(
+            FaultCode::Overloaded,
+            "The Gateway is busy. The message was not accepted; send it again in a few seconds.",
+        ),
         BodyError::Broken => {
             Fault::new(FaultCode::Structure, "The request body broke off before its end.")
         }
@@ -322,9 +339,6 @@ fn fault_response(
     let headers = response.headers_mut();
     if let Advice::RetryLater { seconds } = fault.code.advice() {
         headers.insert(RETRY_AFTER, seconds.into());
-    }
-    if fault.kind() == FaultKind::VersionMismatch {
-        headers.insert(UPGRADE, actix_web::http::header::HeaderValue::from_static("SOAP/1.2"));
     }
     if close {
         response.head_mut().set_connection_type(ConnectionType::Close);

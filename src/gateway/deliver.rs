@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::backends::RegistryReply;
 use crate::client::SendError;
 use crate::domain::{DeliveryState, Environment, MessageId, RegionCode, Timestamp, retry_after};
-use crate::gateway::{Gateway, LEASE_MARGIN};
+use crate::gateway::{Gateway, LEASE_MARGIN, destinations};
 use crate::hl7::Message;
 use crate::store::{Claim, Part, Removed, Settlement};
 
@@ -16,6 +18,9 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// How often the directory is looked after and the queue is counted, which reads all of what waits.
 const GAUGE: Duration = Duration::from_secs(15);
+
+/// How often a settlement is tried, two seconds apart.
+const SETTLE_TRIES: u32 = 8;
 
 /// How often what is past its retention is swept.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -47,18 +52,17 @@ impl Places {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are free, and how many each destination holds, the emptiest first.
+    /// How many are free, and how many each destination holds; always in the same order, so
+    /// that two nodes never wait for each other's rows crosswise.
     fn state(&self) -> (i64, Vec<(RegionCode, Environment, i64)>) {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let held = self.held();
         let free = self.total.saturating_sub(held.values().sum());
-        let mut destinations: Vec<_> = RegionCode::managed()
-            .flat_map(|region| Environment::ALL.iter().map(move |side| (region, *side)))
+        let destinations = destinations()
             .map(|(region, side)| {
                 (region, side, count(held.get(&(region, side)).copied().unwrap_or(0)))
             })
             .collect();
-        destinations.sort_by_key(|(.., number)| *number);
         (count(free), destinations)
     }
 
@@ -87,10 +91,18 @@ impl From<Claim> for Attempt {
 impl Gateway {
     /// Delivers at once and waits for the registry's reply, at most as long as the relay deadline. The attempt itself goes
     /// on after that and settles by itself.
-    pub(super) async fn relay(&self, attempt: Attempt) -> Option<RegistryReply> {
+    pub(super) async fn relay(
+        &self,
+        attempt: Attempt,
+        place: OwnedSemaphorePermit,
+    ) -> Option<RegistryReply> {
         let gateway = self.itself()?;
-        let sending =
-            self.deliveries.spawn_on(async move { gateway.deliver(attempt).await }, &self.runtime);
+        let sending = async move {
+            let reply = gateway.deliver(attempt).await;
+            drop(place);
+            reply
+        };
+        let sending = self.deliveries.spawn_on(sending, &self.runtime);
         match tokio::time::timeout(self.settings.relay_deadline, sending).await {
             Ok(Ok(reply)) => reply,
             // Late, or the attempt broke down: the message is durable and its delivery stays in the queue.
@@ -105,17 +117,7 @@ impl Gateway {
             Ok(Ok(text)) => self.backends.send(region, environment, text).await,
             _ => Err(SendError::Permanent("the stored message cannot be read".to_owned())),
         };
-        let settlement = self.settlement(message, attempts, sent.as_ref(), Timestamp::now());
-        match self.store.delivery_settle(settlement).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!(message.id = %message, "the lease of {message} had ended before it was settled");
-            }
-            // The registry has the message and the lease will end: it will be delivered once more, which is bounded.
-            Err(error) => {
-                tracing::error!(message.id = %message, "delivery of {message} was not settled: {error}");
-            }
-        }
+        self.settle(message, attempts, sent.as_ref()).await;
         match sent {
             Ok(reply) => Some(reply),
             Err(error) => {
@@ -124,6 +126,30 @@ impl Gateway {
                     delivery.attempts = attempts, "delivery of {message} to {region} failed: {error}"
                 );
                 None
+            }
+        }
+    }
+
+    /// Records what came of an attempt; tries again while the store is out of reach, as long as the lease may last.
+    async fn settle(
+        &self,
+        message: MessageId,
+        attempts: i64,
+        sent: Result<&RegistryReply, &SendError>,
+    ) {
+        for again in 0..SETTLE_TRIES {
+            let settlement = self.settlement(message, attempts, sent, Timestamp::now());
+            match self.store.delivery_settle(settlement).await {
+                Ok(true) => return,
+                Ok(false) => {
+                    tracing::warn!(message.id = %message, "{message} had been settled, or taken over, by another");
+                    return;
+                }
+                Err(error) if again + 1 == SETTLE_TRIES => {
+                    // The registry may have the message, and the lease will end: it will be delivered once more.
+                    tracing::error!(message.id = %message, "delivery of {message} was not settled: {error}");
+                }
+                Err(_) => tokio::time::sleep(POLL * 2).await,
             }
         }
     }
@@ -152,6 +178,7 @@ impl Gateway {
         Settlement {
             message,
             owner: self.settings.node.clone(),
+            attempts,
             state,
             next_attempt_at,
             last_error,
@@ -160,14 +187,27 @@ impl Gateway {
         }
     }
 
-    /// Delivers what is queued and sweeps what is past its time, until [`Gateway::drain`].
+    /// Delivers what is queued, sweeps what is past its time and looks after the directory, until [`Gateway::drain`]. Each
+    /// is begun anew should it ever break down.
     pub async fn run_workers(self: Arc<Self>) {
-        if self.store.is_embedded()
-            && let Err(error) = self.store.delivery_release_all(Timestamp::now()).await
-        {
-            tracing::error!("leases of an earlier run were not released: {error}");
+        tokio::join!(
+            self.supervised("delivery", |gateway| async move { gateway.run_delivery().await }),
+            self.supervised("retention", |gateway| async move { gateway.run_sweeper().await }),
+            self.supervised("directory", |gateway| async move { gateway.run_refresher().await }),
+        );
+    }
+
+    async fn supervised<F>(self: &Arc<Self>, name: &'static str, work: impl Fn(Arc<Self>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        while let Err(broken) = self.runtime.spawn(work(Arc::clone(self))).await {
+            tracing::error!(
+                worker = name,
+                "the {name} worker broke down and is begun anew: {broken}"
+            );
+            self.pause(POLL).await;
         }
-        tokio::join!(self.run_delivery(), self.run_sweeper(), self.run_refresher());
     }
 
     async fn run_delivery(&self) {
@@ -223,8 +263,8 @@ impl Gateway {
 
     async fn run_sweeper(&self) {
         while !self.stopping.is_cancelled() {
-            match self.store.retention_sweep(self.settings.retention, Timestamp::now()).await {
-                Ok(removed) if removed == Removed::default() => {}
+            match self.store.retention_batch(self.settings.retention, Timestamp::now()).await {
+                Ok(removed) if removed == Removed::default() => self.pause(SWEEP).await,
                 Ok(removed) => tracing::info!(
                     removed.bodies,
                     removed.messages,
@@ -233,12 +273,19 @@ impl Gateway {
                     removed.bodies,
                     removed.messages
                 ),
-                Err(error) => tracing::error!("retention was not enforced: {error}"),
+                Err(error) => {
+                    tracing::error!("retention was not enforced: {error}");
+                    self.pause(SWEEP).await;
+                }
             }
-            tokio::select! {
-                () = self.stopping.cancelled() => {}
-                () = tokio::time::sleep(SWEEP) => {}
-            }
+        }
+    }
+
+    /// Waits, or not when the service stops.
+    async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
         }
     }
 
@@ -249,10 +296,7 @@ impl Gateway {
                 tracing::warn!("the directory was not refreshed: {error}");
             }
             self.gauge_backlog().await;
-            tokio::select! {
-                () = self.stopping.cancelled() => {}
-                () = tokio::time::sleep(GAUGE) => {}
-            }
+            self.pause(GAUGE).await;
         }
     }
 

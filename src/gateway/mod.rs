@@ -17,12 +17,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backends::Backends;
-use crate::domain::{MessageId, RegionCode, ReplyPolicy, ServerKey, Timestamp};
+use crate::domain::{Environment, MessageId, RegionCode, ReplyPolicy, ServerKey, Timestamp};
 use crate::gateway::throttle::Throttle;
 use crate::hl7::Identity;
 use crate::store::{RetentionLimits, Store};
@@ -34,6 +34,16 @@ pub use submit::{Call, Facts, Outcome, SubmitError, Submitted};
 
 /// Longest time one attempt to reach a registry may take; a lease lasts a little longer.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
+
+/// Messages on their way to one registry at one time while their senders wait. A registry that hangs takes no more than
+/// these connections; further senders are answered at once that their message is queued.
+const RELAYS: usize = 128;
+
+/// Every registry there can be: each managed region's test and production side.
+fn destinations() -> impl Iterator<Item = (RegionCode, Environment)> {
+    RegionCode::managed()
+        .flat_map(|region| Environment::ALL.iter().map(move |side| (region, *side)))
+}
 
 /// What the gateway is told by configuration.
 pub struct GatewaySettings {
@@ -72,6 +82,7 @@ pub struct Gateway {
     runtime: Handle,
     work: Notify,
     deliveries: TaskTracker,
+    relays: HashMap<(RegionCode, Environment), Arc<Semaphore>>,
     stopping: CancellationToken,
     me: Weak<Self>,
 }
@@ -94,6 +105,7 @@ impl Gateway {
             runtime,
             work: Notify::new(),
             deliveries: TaskTracker::new(),
+            relays: destinations().map(|to| (to, Arc::new(Semaphore::new(RELAYS)))).collect(),
             stopping: CancellationToken::new(),
             me: Weak::clone(me),
         })
@@ -119,11 +131,14 @@ impl Gateway {
         self.stopping.cancel();
     }
 
-    /// Begins no new delivery, waits for those under way (at most `patience`); what is left stays queued.
-    pub async fn drain(&self, patience: Duration) {
+    /// Begins no new delivery and waits for those under way, each of which has a time-out; what is left stays queued.
+    pub async fn drain(&self) {
         self.stopping.cancel();
         self.deliveries.close();
-        if tokio::time::timeout(patience, self.deliveries.wait()).await.is_err() {
+        if tokio::time::timeout(self.settings.send_timeout + LEASE_MARGIN, self.deliveries.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(
                 deliveries = self.deliveries.len(),
                 "deliveries under way at the end of the drain stay queued"
@@ -136,7 +151,17 @@ impl Gateway {
         self.me.upgrade()
     }
 
-    fn reply_policy(&self, region: RegionCode) -> ReplyPolicy {
-        self.settings.reply_policies.get(&region).copied().unwrap_or(ReplyPolicy::Relay)
+    /// A place for sending to a registry while the sender waits, when its region is answered so and has one left.
+    fn relay_place(
+        &self,
+        region: RegionCode,
+        environment: Environment,
+    ) -> Option<OwnedSemaphorePermit> {
+        let policy =
+            self.settings.reply_policies.get(&region).copied().unwrap_or(ReplyPolicy::Relay);
+        if policy == ReplyPolicy::Accept {
+            return None;
+        }
+        Arc::clone(self.relays.get(&(region, environment))?).try_acquire_owned().ok()
     }
 }

@@ -112,7 +112,7 @@ fn sending_facility(sender: &AuthenticatedSender, header: &Header<'_>) -> Option
             ErrorCode::UnknownKeyIdentifier,
             Location::segment("MSH", 1).field(4),
             format!(
-                "MSH-4 is not the Site that the credential belongs to. The message was not kept. Put {expected} into MSH-4, \
+                "MSH-4 is not the Site that the credential belongs to. The message was not accepted. Put {expected} into MSH-4, \
                  or use the credential of the Site that MSH-4 names."
             ),
         )
@@ -132,7 +132,7 @@ fn responsible_site(
             "GW-ROUTE-SITE",
             ErrorCode::RequiredFieldMissing,
             Location::segment("MSH", 1).field(22),
-            "No field names the responsible Site. The message was not kept. Put its Site ID into MSH-22.",
+            "No field names the responsible Site. The message was not accepted. Put its Site ID into MSH-22.",
         );
         return Err(Box::new(missing.because(ApplicationError::RequiredDataMissing)));
     };
@@ -144,7 +144,7 @@ fn responsible_site(
             ErrorCode::UnknownKeyIdentifier,
             candidate.location,
             format!(
-                "{place} does not name a registered Site. The message was not kept. Put the Site ID of the responsible Site, \
+                "{place} does not name a registered Site. The message was not accepted. Put the Site ID of the responsible Site, \
                  as its registration gives it, into MSH-22."
             ),
         )
@@ -157,7 +157,7 @@ fn responsible_site(
             candidate.location,
             format!(
                 "{place} names an organization that gives no immunizations. {own} a Sending Facility only. The message was \
-                 not kept. Put the Site ID of the client Site into MSH-22."
+                 not accepted. Put the Site ID of the client Site into MSH-22."
             ),
         ));
     }
@@ -189,7 +189,7 @@ fn all_agree(
             ErrorCode::UnknownKeyIdentifier,
             other.location,
             format!(
-                "{} and {} name different Sites, so the responsible Site is not clear. The message was not kept. Put the \
+                "{} and {} name different Sites, so the responsible Site is not clear. The message was not accepted. Put the \
                  Site ID of the responsible Site into MSH-22.",
                 first.location.human(),
                 other.location.human()
@@ -214,7 +214,7 @@ fn linked(
         ErrorCode::UnknownKeyIdentifier,
         at,
         format!(
-            "{} has not named {from} as its Sending Facility, or the link is not active. The message was not kept. Ask the \
+            "{} has not named {from} as its Sending Facility, or the link is not active. The message was not accepted. Ask the \
              Site to confirm the link, or correct {}.",
             site.id,
             at.human()
@@ -233,7 +233,7 @@ fn permitted(sender: &AuthenticatedSender, site: &Site, at: Location) -> Result<
             ErrorCode::ApplicationRecordLocked,
             at,
             format!(
-                "The status of {} is {}, which does not permit sending to {environment}. The message was not kept. {}",
+                "The status of {} is {}, which does not permit sending to {environment}. The message was not accepted. {}",
                 one.id,
                 one.status,
                 match environment {
@@ -254,7 +254,7 @@ fn managed_region(site: &Site, at: Location) -> Result<RegionCode, Stop> {
             ErrorCode::UnknownKeyIdentifier,
             at,
             format!(
-                "{} is in no region that this Gateway routes to. The message was not kept. Send it to the registry of the \
+                "{} is in no region that this Gateway routes to. The message was not accepted. Send it to the registry of the \
                  Site's county.",
                 site.id
             ),
@@ -270,7 +270,9 @@ fn declared_region(
     rules: RoutingRules,
 ) -> Option<Diagnostic> {
     let declared = header.receiving_facility.text()?;
-    if declared.eq_ignore_ascii_case(region.as_str().as_bytes()) || declared == NO_REGION_DECLARED {
+    if declared.eq_ignore_ascii_case(region.as_str().as_bytes())
+        || declared.eq_ignore_ascii_case(NO_REGION_DECLARED)
+    {
         return None;
     }
     let location = Location::segment("MSH", 1).field(6);
@@ -285,7 +287,7 @@ fn declared_region(
             location,
             format!(
                 "The region in MSH-6 does not match the region of the responsible Site, which is {region}. The message was \
-                 not kept. Put {region} into MSH-6, or correct the Site in MSH-22."
+                 not accepted. Put {region} into MSH-6, or correct the Site in MSH-22."
             ),
         ),
         Disagreement::Warn => Diagnostic::warn(

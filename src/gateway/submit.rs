@@ -4,22 +4,26 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ring::digest;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::{
     ClientKeyPin, Diagnostic, Environment, MessageId, MessageRecord, MessageState, RegionCode,
-    ReplyPolicy, SiteId, Timestamp,
+    SiteId, Timestamp,
 };
 use crate::gateway::authenticate::{AuthenticatedSender, Part as CredentialPart, Presented};
 use crate::gateway::deliver::Attempt;
 use crate::gateway::reply::ack_code;
 use crate::gateway::route::{Route, route};
 use crate::gateway::{Gateway, LEASE_MARGIN};
-use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError};
+use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError, Reply};
 use crate::store::{Acceptance, Accepted, Directory, NewDelivery, Part, StoreError};
 use crate::validation;
 
 /// How often a submission is judged anew because a credential, Site or link changed under it.
 const JUDGEMENTS: usize = 8;
+
+/// Findings told and kept of one message.
+const FINDINGS: usize = 100;
 
 /// Longest MSH-10 that is remembered. Source: guide 1.5, MSH-10.
 const CONTROL_ID_LENGTH: usize = 199;
@@ -145,6 +149,8 @@ struct Judged {
     found: Vec<Diagnostic>,
     /// The Gateway's own ACK; what the sender hears unless the registry answers in time.
     own_reply: String,
+    /// The place for sending at once; none: the message is queued and its sender hears so.
+    relay: Option<OwnedSemaphorePermit>,
 }
 
 impl Gateway {
@@ -164,9 +170,8 @@ impl Gateway {
             Ok(message) => message,
             Err(error) => {
                 // Nothing will be accepted that compares revisions, so a revocation elsewhere is looked for here.
-                if self.store.directory_refresh().await.map_err(SubmitError::NotStored)? {
-                    self.authenticated(&presented, call, now).await?;
-                }
+                self.store.directory_refresh().await.map_err(SubmitError::NotStored)?;
+                self.authenticated(&presented, call, now).await?;
                 return Err(error);
             }
         };
@@ -181,7 +186,7 @@ impl Gateway {
             match self.accept(&submission, &judged, directory.revision).await? {
                 Accepted::Stored => return Ok(self.answer(&submission, judged).await),
                 Accepted::Replay { id: first, reply } => {
-                    return self.repeat(&submission, judged, first, reply);
+                    return Ok(self.repeat(&submission, judged, first, reply));
                 }
                 Accepted::Conflict { received_at, .. } => {
                     return self
@@ -265,8 +270,11 @@ impl Gateway {
         found: Vec<Diagnostic>,
     ) -> Judged {
         let Submission { id, now, header, .. } = *submission;
+        let found = capped(found);
         let own_reply = self.own_reply(header, id, now, &found, route.as_ref().map(Route::region));
-        Judged { route, found, own_reply }
+        let relay =
+            route.as_ref().and_then(|route| self.relay_place(route.region(), route.environment()));
+        Judged { route, found, own_reply, relay }
     }
 
     /// Makes the submission durable as judged: with a delivery when it has a way, as a refusal when it has none.
@@ -288,11 +296,8 @@ impl Gateway {
         revision: i64,
     ) -> Result<Acceptance, StoreError> {
         let Submission { id, now, sender, text, .. } = *submission;
-        let delivery = judged.route.as_ref().map(|route| self.new_delivery(route, now));
-        let at_once = judged
-            .route
-            .as_ref()
-            .is_none_or(|route| self.reply_policy(route.region()) == ReplyPolicy::Accept);
+        let at_once = judged.relay.is_none();
+        let delivery = judged.route.as_ref().map(|route| self.new_delivery(route, !at_once, now));
         let vault = self.store.vault();
         let reply = at_once.then(|| vault.seal(id, Part::Reply, judged.own_reply.as_bytes()));
         let control_id = submission.control_id();
@@ -329,9 +334,8 @@ impl Gateway {
         })
     }
 
-    /// Under `relay` this call sends the message itself, so the delivery is born with a lease.
-    fn new_delivery(&self, route: &Route, now: Timestamp) -> NewDelivery {
-        let leased = self.reply_policy(route.region()) == ReplyPolicy::Relay;
+    /// When this call sends the message itself, the delivery is born with a lease.
+    fn new_delivery(&self, route: &Route, leased: bool, now: Timestamp) -> NewDelivery {
         let due = if leased { now.plus(self.settings.send_timeout + LEASE_MARGIN) } else { now };
         NewDelivery {
             region: route.region(),
@@ -342,15 +346,15 @@ impl Gateway {
     }
 
     /// The reply of a submission that is durable.
-    async fn answer(&self, submission: &Submission<'_, '_>, judged: Judged) -> Submitted {
+    async fn answer(&self, submission: &Submission<'_, '_>, mut judged: Judged) -> Submitted {
         self.note_use(submission.sender, submission.now);
         let Some(route) = &judged.route else {
             return submission.submitted(judged, Outcome::Refused);
         };
-        if self.reply_policy(route.region()) == ReplyPolicy::Accept {
+        let Some(place) = judged.relay.take() else {
             self.work.notify_one();
             return submission.submitted(judged, Outcome::Queued);
-        }
+        };
         let attempt = Attempt {
             message: submission.id,
             region: route.region(),
@@ -358,7 +362,7 @@ impl Gateway {
             attempts: 1,
             body: submission.text.as_bytes().to_vec(),
         };
-        let Some(reply) = self.relay(attempt).await else {
+        let Some(reply) = self.relay(attempt, place).await else {
             return submission.submitted(judged, Outcome::Queued);
         };
         let mut relayed = submission.submitted(judged, Outcome::Relayed);
@@ -374,18 +378,24 @@ impl Gateway {
         judged: Judged,
         first: MessageId,
         sealed: Option<Vec<u8>>,
-    ) -> Result<Submitted, SubmitError> {
+    ) -> Submitted {
         let mut repeated = submission.submitted(judged, Outcome::Repeated);
         repeated.id = first;
-        if let Some(sealed) = sealed {
-            let text = self
-                .store
-                .vault()
-                .open(first, Part::Reply, sealed)
-                .map_err(SubmitError::NotStored)?;
-            repeated.reply = String::from_utf8_lossy(&text).into_owned();
+        let opened = sealed.map(|sealed| self.store.vault().open(first, Part::Reply, sealed));
+        match opened {
+            Some(Ok(text)) => {
+                if let Ok(reply) = Reply::read(&text) {
+                    reply.code().code().clone_into(&mut repeated.facts.ack_code);
+                }
+                repeated.reply = String::from_utf8_lossy(&text).into_owned();
+            }
+            // The message was accepted all the same, and that is what its sender must hear.
+            Some(Err(error)) => {
+                tracing::error!(message.id = %first, "the stored reply of {first}: {error}");
+            }
+            None => {}
         }
-        Ok(repeated)
+        repeated
     }
 
     /// Another body under an MSH-10 that is taken: refused, and kept as a refusal.
@@ -396,7 +406,7 @@ impl Gateway {
         received_at: Timestamp,
     ) -> Result<Submitted, SubmitError> {
         let text = format!(
-            "MSH-10 was used by another message of this sender at {received_at}. This message was not kept. Send it with a \
+            "MSH-10 was used by another message of this sender at {received_at}. This message was not accepted. Send it with a \
              message control ID of its own."
         );
         let location = Location::segment("MSH", 1).field(10);
@@ -421,6 +431,22 @@ impl Gateway {
             }
         });
     }
+}
+
+/// The first findings, and one that counts the rest: nobody reads more, and a sender must not make us write more.
+fn capped(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if found.len() > FINDINGS {
+        let more = found.len() - FINDINGS;
+        // What stops the message must stay in sight, wherever it stands.
+        found.sort_by_key(|one| !one.stops());
+        found.truncate(FINDINGS);
+        found.push(Diagnostic::note(
+            "GW-MORE",
+            None,
+            format!("{more} more findings are not listed."),
+        ));
+    }
+    found
 }
 
 /// What stays the same however often a submission is judged.
@@ -451,7 +477,7 @@ impl Submission<'_, '_> {
     }
 
     fn submitted(&self, judged: Judged, outcome: Outcome) -> Submitted {
-        let Judged { route, found, own_reply } = judged;
+        let Judged { route, found, own_reply, relay: _ } = judged;
         Submitted {
             id: self.id,
             reply: own_reply,

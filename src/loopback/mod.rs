@@ -11,7 +11,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::{Environment, MessageId, Password, RegionCode, ServerKey, Timestamp};
-use crate::endpoint::{plain_soap_response, read_body};
+use crate::endpoint::{Room, plain_soap_response, read_body};
 use crate::hl7::{Ack, AckCode, Header, Identity, Message};
 use crate::soap::{
     EchoBack, EchoReply, Envelope, Fault, FaultCode, Limits, MediaType, Operation, OperationName,
@@ -22,6 +22,9 @@ use crate::store::{LoopbackRecord, Part, Store};
 /// Longest request, in bytes: what the Gateway takes, and then the envelope.
 const LONGEST_REQUEST: usize = 4 * 1024 * 1024;
 
+/// Memory for request bodies, in MiB.
+const ROOM_MIB: usize = 256;
+
 /// How long a request body may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -29,6 +32,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Loopback {
     store: Arc<Store>,
     key: ServerKey,
+    room: Room,
 }
 
 /// Path of one region's registry.
@@ -46,8 +50,8 @@ pub const ACCOUNT: &str = "IZGATEWAY";
 
 impl Loopback {
     /// A registry that keeps what it receives in `store`.
-    pub const fn new(store: Arc<Store>, key: ServerKey) -> Self {
-        Self { store, key }
+    pub fn new(store: Arc<Store>, key: ServerKey) -> Self {
+        Self { store, key, room: Room::new(ROOM_MIB) }
     }
 }
 
@@ -72,7 +76,9 @@ async fn serve(
     let Ok(media) = MediaType::of(content_type) else {
         return HttpResponse::UnsupportedMediaType().finish();
     };
-    let Ok(body) = read_body(&mut payload, LONGEST_REQUEST, READ_TIMEOUT).await else {
+    let Ok((body, _room)) =
+        read_body(&mut payload, LONGEST_REQUEST, READ_TIMEOUT, &registry.room).await
+    else {
         let fault =
             Fault::new(FaultCode::RequestTooLarge, "The request was too long or broke off.");
         return plain_soap_response(media.likely_version(), Err(fault));

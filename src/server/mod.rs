@@ -28,16 +28,15 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long requests under way may take when the service stops; longer than a sender waits for a registry.
-const STOP_TIMEOUT: u64 = 75;
-
-/// Size of the three servers.
+/// Size of a server, and its patience.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// HTTP threads; 0: one for each core.
     pub workers: usize,
     /// Connections at one time, for each thread.
     pub connections: usize,
+    /// How long requests under way may take when the service stops.
+    pub stop: Duration,
 }
 
 /// The public server: SOAP, health and the landing page.
@@ -64,9 +63,14 @@ pub fn loopback_registry(
     tls: rustls::ServerConfig,
     registry: Data<Loopback>,
 ) -> std::io::Result<Server> {
-    https(listener, tls, Size { workers: 1, connections: 1_000 }, move |config| {
-        config.app_data(registry.clone()).configure(loopback::routes);
-    })
+    https(
+        listener,
+        tls,
+        Size { workers: 1, connections: 1_000, stop: Duration::from_secs(1) },
+        move |config| {
+            config.app_data(registry.clone()).configure(loopback::routes);
+        },
+    )
 }
 
 /// The inner server: health and metrics over plain HTTP.
@@ -96,7 +100,7 @@ pub fn https(
     .client_request_timeout(HEAD_TIMEOUT)
     .client_disconnect_timeout(Duration::from_secs(5))
     .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(STOP_TIMEOUT)
+    .shutdown_timeout(size.stop.as_secs())
     .on_connect(client_key);
     if size.workers > 0 {
         server = server.workers(size.workers);

@@ -12,10 +12,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{CipherSuite, RootCertStore, ServerConfig};
 use webpki::{EndEntityCert, KeyUsage};
 
 use crate::config::private_file;
@@ -184,7 +185,7 @@ impl ServerTls {
     /// credential.
     pub fn config(&self) -> Result<ServerConfig, TlsSetupError> {
         let unusable = |error: &dyn std::fmt::Display| TlsSetupError::Unusable(error.to_string());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| unusable(&error))?;
@@ -211,8 +212,21 @@ impl ServerTls {
         config.ticketer =
             rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
         config.send_tls13_tickets = 1;
+        config.ignore_client_order = true;
         Ok(config)
     }
+}
+
+/// The suites in our order: AES-128-GCM with SHA-256 first, which the processor does by itself; SHA-384 it does not.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| match suite.suite() {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => 0,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 1,
+        _ => 2,
+    });
+    provider
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {

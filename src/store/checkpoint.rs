@@ -4,11 +4,12 @@
 //! beside the writer. It cannot begin the log anew while the writer is always ahead, so past a size the writer is made to
 //! wait after all: the log stays bounded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection as _;
 
 use crate::store::StoreError;
@@ -23,6 +24,9 @@ const WORTHWHILE: u64 = 16 << 20;
 
 /// A log longer than this makes the writer wait, in bytes.
 const BOUND: u64 = 256 << 20;
+
+/// Rounds without making the writer wait, after a reader was in the way.
+const REST: u32 = 30;
 
 /// The running thread; it ends when this is dropped or closed.
 pub(super) struct Checkpointer {
@@ -54,16 +58,35 @@ impl Checkpointer {
     }
 }
 
-fn run(mut conn: DbConnection, log: &PathBuf, stopped: &Receiver<()>) {
+fn run(mut conn: DbConnection, log: &Path, stopped: &Receiver<()>) {
+    let mut rest = 0;
     while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let size = std::fs::metadata(log).map_or(0, |file| file.len());
-        let how = match size {
+        rest = if rest > 0 { rest - 1 } else { 0 };
+        let done = match size {
             ..WORTHWHILE => continue,
-            WORTHWHILE..BOUND => "PASSIVE",
-            BOUND.. => "RESTART",
+            BOUND.. if rest == 0 => checkpoint(&mut conn, "TRUNCATE"),
+            _ => checkpoint(&mut conn, "PASSIVE"),
         };
-        if let Err(error) = conn.batch_execute(&format!("PRAGMA wal_checkpoint({how})")) {
-            tracing::warn!("a checkpoint failed and will be tried again: {error}");
+        match done {
+            // A reader holds the log, a backup perhaps: let the writer be for a while.
+            Ok(false) => rest = REST,
+            Ok(true) => {}
+            Err(error) => tracing::warn!("a checkpoint failed and will be tried again: {error}"),
         }
     }
+}
+
+/// Tells whether all of the log that was asked for could be copied.
+fn checkpoint(conn: &mut DbConnection, how: &str) -> Result<bool, StoreError> {
+    // Never behind a reader for long: the writer would wait as well.
+    conn.batch_execute("PRAGMA busy_timeout = 100")?;
+    let row: Busy = diesel::sql_query(format!("PRAGMA wal_checkpoint({how})")).get_result(conn)?;
+    Ok(row.busy == 0)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Busy {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    busy: i32,
 }

@@ -141,7 +141,7 @@ impl ManageConnection for ConnectionManager {
         match &self.url {
             #[cfg(feature = "postgres")]
             DatabaseUrl::Postgres(url) => {
-                let mut conn = PgConnection::establish(url)?;
+                let mut conn = PgConnection::establish(&bounded(url)).map_err(without_address)?;
                 conn.batch_execute("SET statement_timeout = '10s'; SET application_name = 'izportal'; SET TIME ZONE 'UTC'")
                     .map_err(prepared)?;
                 if let Some(schema) = &self.schema {
@@ -176,6 +176,38 @@ impl ManageConnection for ConnectionManager {
 
     fn has_broken(&self, conn: &mut DbConnection) -> bool {
         on_either!(conn, conn => AnsiTransactionManager::is_broken_transaction_manager(conn))
+    }
+}
+
+/// The address with bounds for a server that cannot be reached any more, where it does not set its own.
+#[cfg(feature = "postgres")]
+fn bounded(url: &str) -> String {
+    const BOUNDS: [(&str, &str); 5] = [
+        ("connect_timeout", "5"),
+        ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"),
+        ("keepalives_count", "3"),
+        ("tcp_user_timeout", "15000"),
+    ];
+    BOUNDS.iter().filter(|(name, _)| !url.contains(name)).fold(
+        url.to_owned(),
+        |url, (name, value)| {
+            let sign = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{sign}{name}={value}")
+        },
+    )
+}
+
+/// libpq quotes an address that it cannot read, and the password in it.
+#[cfg(feature = "postgres")]
+fn without_address(error: ConnectionError) -> ConnectionError {
+    match &error {
+        ConnectionError::BadConnection(text)
+            if text.contains("URI") || text.contains("percent-encoded") =>
+        {
+            ConnectionError::BadConnection("database.url is not a PostgreSQL address".to_owned())
+        }
+        _ => error,
     }
 }
 

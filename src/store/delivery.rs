@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::schema::{delivery, message, payload};
-use crate::store::writer::Grouped;
+use crate::store::writer::{Grouped, Job};
 use crate::store::{Part, Store, StoreError};
 
 /// A delivery in the hands of one worker, with the message to send.
@@ -30,8 +30,10 @@ pub struct Claim {
 pub struct Settlement {
     /// The message.
     pub message: MessageId,
-    /// Who held the lease; a settlement by anyone else changes nothing.
+    /// Who held the lease for the attempt.
     pub owner: String,
+    /// Which attempt it was.
+    pub attempts: i64,
     /// Where the delivery stands now.
     pub state: DeliveryState,
     /// When it is due again, while queued.
@@ -102,10 +104,12 @@ impl Store {
         claims
     }
 
-    /// Records how an attempt ended; tells whether the lease was still ours.
+    /// Records how an attempt ended; tells whether that changed anything. Waits for room: there are never more settlements
+    /// than attempts.
     pub async fn delivery_settle(&self, settlement: Settlement) -> Result<bool, StoreError> {
         let (answer, wait) = tokio::sync::oneshot::channel();
-        self.enqueue(Grouped::Settle(Box::new(settlement), answer))?;
+        let job = Job::Grouped(Grouped::Settle(Box::new(settlement), answer));
+        self.writer_sender()?.send(job).await.map_err(|_closed| StoreError::closed())?;
         wait.await.map_err(|_dropped| StoreError::closed())?
     }
 
@@ -194,7 +198,7 @@ fn claim(
     Ok(claimed)
 }
 
-/// Applies one settlement inside the group's transaction; tells whether the lease was the settler's.
+/// Applies one settlement inside the group's transaction; tells whether it changed anything.
 pub(super) fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, StoreError> {
     let message_state = match one.state {
         DeliveryState::Queued => MessageState::Accepted,
@@ -202,16 +206,26 @@ pub(super) fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, 
         DeliveryState::Rejected => MessageState::Rejected,
     };
     let settled_at = message_state.is_final().then_some(one.now);
-    let ours = on_either!(conn, conn => diesel::update(delivery::table.find(one.message))
-        .filter(delivery::lease_owner.eq(Some(one.owner.as_str())))
-        .set((
+    // A registry's answer is a fact, whoever holds the lease by now; a failure is only the business of the attempt itself.
+    let ours = on_either!(conn, conn => {
+        let mut open = diesel::update(delivery::table)
+            .filter(delivery::message_id.eq(one.message))
+            .filter(delivery::state.eq(DeliveryState::Queued))
+            .into_boxed();
+        if one.state == DeliveryState::Queued {
+            open = open
+                .filter(delivery::lease_owner.eq(Some(one.owner.as_str())))
+                .filter(delivery::attempts.eq(one.attempts));
+        }
+        open.set((
             delivery::state.eq(one.state),
             delivery::lease_owner.eq(None::<String>),
             delivery::next_attempt_at.eq(one.next_attempt_at),
             delivery::last_error.eq(one.last_error.as_deref()),
             delivery::settled_at.eq(settled_at),
         ))
-        .execute(conn)?);
+        .execute(conn)?
+    });
     if ours == 0 {
         return Ok(false);
     }

@@ -369,9 +369,11 @@ fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreErr
             diesel::insert_into(delivery::table)
                 .values(group.iter().filter_map(|one| delivery_row(one)).collect::<Vec<_>>())
                 .execute(conn)?;
-            diesel::insert_into(diagnostic::table)
-                .values(group.iter().flat_map(|one| diagnostic_rows(one)).collect::<Vec<_>>())
-                .execute(conn)?;
+            let found: Vec<_> = group.iter().flat_map(|one| diagnostic_rows(one)).collect();
+            // Eight values each: PostgreSQL takes 65,535 in one statement.
+            for some in found.chunks(1_000) {
+                diesel::insert_into(diagnostic::table).values(some.to_vec()).execute(conn)?;
+            }
         }
         DbConnection::Sqlite(conn) => {
             for one in group {
@@ -470,7 +472,7 @@ fn delivery_row(one: &Acceptance) -> Option<DeliveryRow<'_>> {
     })
 }
 
-#[derive(Insertable)]
+#[derive(Clone, Insertable)]
 #[diesel(table_name = diagnostic, treat_none_as_default_value = false)]
 struct DiagnosticRow<'a> {
     message_id: MessageId,

@@ -24,7 +24,7 @@ mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -75,7 +75,8 @@ pub struct Store {
     checkpointer: Mutex<Option<Checkpointer>>,
     vault: Vault,
     directory: RwLock<Arc<Directory>>,
-    refresh: tokio::sync::Mutex<()>,
+    /// When the last look at the revision began.
+    refresh: tokio::sync::Mutex<Option<Instant>>,
     ids: OnceLock<MessageIds>,
     url: DatabaseUrl,
 }
@@ -116,7 +117,7 @@ impl Store {
             checkpointer: Mutex::new(checkpointer),
             vault: settings.vault,
             directory: RwLock::new(Arc::new(directory)),
-            refresh: tokio::sync::Mutex::new(()),
+            refresh: tokio::sync::Mutex::new(None),
             ids: OnceLock::new(),
             url: settings.database,
         }))
@@ -137,6 +138,9 @@ impl Store {
 
     /// Whether a read works at this moment.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if self.writer_sender()?.is_closed() {
+            return Err(StoreError::closed());
+        }
         self.read(|conn| directory::revision(conn).map(|_revision| ())).await
     }
 
@@ -191,9 +195,15 @@ impl Store {
         Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Brings the directory up to date when it is older than the database; tells whether it was.
+    /// Brings the directory up to date when it is older than the database; tells whether it was. Callers who ask while
+    /// another is looking share one later look.
     pub async fn directory_refresh(self: &Arc<Self>) -> Result<bool, StoreError> {
-        let _one_at_a_time = self.refresh.lock().await;
+        let asked = Instant::now();
+        let mut last_look = self.refresh.lock().await;
+        if last_look.is_some_and(|began| began > asked) {
+            return Ok(false);
+        }
+        let began = Instant::now();
         let known = self.directory().revision;
         let fresh = self
             .read(move |conn| {
@@ -204,6 +214,7 @@ impl Store {
                 }
             })
             .await?;
+        *last_look = Some(began);
         let Some(fresh) = fresh else { return Ok(false) };
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         Ok(true)

@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{Organization, OrganizationId, Timestamp};
+use crate::domain::{MessageId, Organization, OrganizationId, Timestamp, from_hex, hex};
 use crate::store::connection::DbConnection;
 use crate::store::schema::{organization, setting};
-use crate::store::{Store, StoreError};
+use crate::store::{Part, Store, StoreError, Vault};
 
 type Row = (OrganizationId, String, Timestamp);
 
@@ -41,6 +41,28 @@ impl Store {
             Ok(rows.into_iter().map(from_row).collect())
         })
         .await
+    }
+
+    /// Whether the key ring opens a probe that the newest key of the last start has sealed. It is sealed anew for a newer
+    /// key, so that an older one may leave the ring when nothing is kept any more that it has sealed.
+    pub async fn body_key_opens(&self) -> Result<bool, StoreError> {
+        const NAME: &str = "body_key_probe";
+        let probe = self.vault().seal(MessageId(0), Part::Body, b"izportal")?;
+        let held = self.setting_or_insert(NAME, hex(&probe)).await?;
+        let held = from_hex(&held)
+            .ok_or(StoreError::Locked("the probe of the body key is not readable"))?;
+        let same_key = Vault::key_id(&held) == Vault::key_id(&probe);
+        let opens = self.vault().open(MessageId(0), Part::Body, held).is_ok();
+        if opens && !same_key {
+            self.write(move |conn| {
+                diesel::update(setting::table.find(NAME))
+                    .set(setting::value.eq(hex(&probe)))
+                    .execute(conn)?;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(opens)
     }
 
     /// The setting of this name; writes `value` when there is none yet and gives what holds afterwards.

@@ -34,25 +34,15 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes what is past its time, in small transactions.
+    /// Removes what is past its time, in small transactions, until nothing is left to remove.
     pub async fn retention_sweep(
         &self,
         limits: RetentionLimits,
         now: Timestamp,
     ) -> Result<Removed, StoreError> {
-        let (bodies_before, metadata_before) =
-            (now.minus(limits.bodies), now.minus(limits.metadata));
         let mut total = Removed::default();
         loop {
-            let removed = self
-                .write(move |conn| {
-                    Ok(Removed {
-                        bodies: remove_bodies(conn, bodies_before)?,
-                        messages: remove_messages(conn, metadata_before)?,
-                        loopback: remove_loopback(conn, bodies_before)?,
-                    })
-                })
-                .await?;
+            let removed = self.retention_batch(limits, now).await?;
             if removed == Removed::default() {
                 return Ok(total);
             }
@@ -61,22 +51,41 @@ impl Store {
             total.loopback += removed.loopback;
         }
     }
+
+    /// One such transaction. Identifiers grow with time, so the oldest rows are found by their key.
+    pub async fn retention_batch(
+        &self,
+        limits: RetentionLimits,
+        now: Timestamp,
+    ) -> Result<Removed, StoreError> {
+        let bodies_before = MessageId::first_at(now.minus(limits.bodies));
+        let metadata_before = MessageId::first_at(now.minus(limits.metadata));
+        self.write(move |conn| {
+            Ok(Removed {
+                bodies: remove_bodies(conn, bodies_before)?,
+                messages: remove_messages(conn, metadata_before)?,
+                loopback: remove_loopback(conn, bodies_before)?,
+            })
+        })
+        .await
+    }
 }
 
-fn remove_bodies(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+fn remove_bodies(conn: &mut DbConnection, before: MessageId) -> Result<usize, StoreError> {
     let ids = payload::table
         .inner_join(message::table.on(message::id.eq(payload::message_id)))
-        .filter(payload::received_at.lt(before))
+        .filter(payload::message_id.lt(before))
         .filter(message::state.ne(MessageState::Accepted))
+        .order(payload::message_id.asc())
         .select(payload::message_id)
         .limit(BATCH)
         .load::<MessageId>(conn)?;
     Ok(diesel::delete(payload::table.filter(payload::message_id.eq_any(ids))).execute(conn)?)
 }
 
-fn remove_messages(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+fn remove_messages(conn: &mut DbConnection, before: MessageId) -> Result<usize, StoreError> {
     let ids = message::table
-        .filter(message::received_at.lt(before))
+        .filter(message::id.lt(before))
         .filter(message::state.ne(MessageState::Accepted))
         .order(message::id.asc())
         .select(message::id)
@@ -90,9 +99,9 @@ fn remove_messages(conn: &mut DbConnection, before: Timestamp) -> Result<usize, 
     Ok(diesel::delete(message::table.filter(message::id.eq_any(ids))).execute(conn)?)
 }
 
-fn remove_loopback(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+fn remove_loopback(conn: &mut DbConnection, before: MessageId) -> Result<usize, StoreError> {
     let ids = loopback_message::table
-        .filter(loopback_message::received_at.lt(before))
+        .filter(loopback_message::id.lt(before))
         .order(loopback_message::id.asc())
         .select(loopback_message::id)
         .limit(BATCH)

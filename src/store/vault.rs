@@ -96,6 +96,11 @@ impl Vault {
         Ok(sealed)
     }
 
+    /// Which key sealed something.
+    pub(super) fn key_id(sealed: &[u8]) -> Option<&[u8]> {
+        sealed.get(1..=KEY_ID_LEN)
+    }
+
     /// Opens what [`Vault::seal`] made for the same part of the same message.
     pub fn open(
         &self,

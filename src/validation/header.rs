@@ -137,7 +137,7 @@ fn control_id(header: &Header<'_>) -> Option<Diagnostic> {
                 "GW-MSH-10",
                 ErrorCode::RequiredFieldMissing,
                 MSH.field(10),
-                "MSH-10 (message control ID) is empty. The message was not kept. Give each message an ID of its own.",
+                "MSH-10 (message control ID) is empty. The message was not accepted. Give each message an ID of its own.",
             )
             .because(ApplicationError::RequiredDataMissing),
         );
@@ -147,7 +147,7 @@ fn control_id(header: &Header<'_>) -> Option<Diagnostic> {
             "GW-MSH-10",
             ErrorCode::DataTypeError,
             MSH.field(10),
-            "MSH-10 (message control ID) is longer than 199 characters. The message was not kept. Use a shorter ID.",
+            "MSH-10 (message control ID) is longer than 199 characters. The message was not accepted. Use a shorter ID.",
         )
         .because(ApplicationError::InvalidValue)
     })

@@ -20,12 +20,12 @@ fn patient(message: &Message<'_>) -> Option<Diagnostic> {
     match message.segments_named("PID").count() {
         0 => reject(
             1,
-            "The PID segment is missing. The message was not kept. A VXU needs one PID after MSH.",
+            "The PID segment is missing. The message was not accepted. A VXU needs one PID after MSH.",
         ),
         1 => None,
         _ => reject(
             2,
-            "There is more than one PID segment. The message was not kept. Send one patient in each message.",
+            "There is more than one PID segment. The message was not accepted. Send one patient in each message.",
         ),
     }
 }
@@ -53,7 +53,7 @@ fn without_rxa(orc: Location) -> Diagnostic {
         "GW-ORDER",
         ErrorCode::SegmentSequenceError,
         orc,
-        "No RXA follows this ORC. The message was not kept. Each ORC needs the RXA of its immunization after it.",
+        "No RXA follows this ORC. The message was not accepted. Each ORC needs the RXA of its immunization after it.",
     )
 }
 
@@ -62,7 +62,7 @@ fn without_orc(rxa: Location) -> Diagnostic {
         "GW-ORDER",
         ErrorCode::SegmentSequenceError,
         rxa,
-        "This RXA has no ORC before it. The message was not kept. Each immunization needs an ORC and then its RXA.",
+        "This RXA has no ORC before it. The message was not accepted. Each immunization needs an ORC and then its RXA.",
     )
 }
 

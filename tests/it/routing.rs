@@ -229,7 +229,7 @@ async fn new_doses_at_different_sites_are_refused_until_msh_22_decides() {
         &refused,
         &[
             "RXA-11.4 and RXA[2]-11.4 name different Sites",
-            "not kept",
+            "not accepted",
             "Put the Site ID of the responsible Site into MSH-22",
         ],
     );
@@ -282,7 +282,7 @@ async fn msh_6_may_agree_or_say_nothing_and_anything_else_is_refused() {
     {
         let reply = app.submit(&sender, &message(control_id, &[(6, region)])).await.hl7();
         assert_told(&reply, "AE", &[["MSH^1^6", "103", "E", "4"]]);
-        assert_says(&reply, &["which is CAIRBA", "not kept", "Put CAIRBA into MSH-6"]);
+        assert_says(&reply, &["which is CAIRBA", "not accepted", "Put CAIRBA into MSH-6"]);
         assert_eq!(holders(&app, control_id).await, NOWHERE, "MSH-6 {region:?}");
         assert_eq!(app.message(control_id).await.state, MessageState::Refused, "MSH-6 {region:?}");
     }
@@ -336,7 +336,7 @@ async fn msh_4_must_be_the_site_of_the_credential() {
     {
         let reply = app.submit(&sender, &message(control_id, &[(4, facility)])).await.hl7();
         assert_told(&reply, "AE", &[["MSH^1^4", "204", "E", "4"]]);
-        assert_says(&reply, &["not kept", "Put DE-000001 into MSH-4"]);
+        assert_says(&reply, &["not accepted", "Put DE-000001 into MSH-4"]);
         assert_eq!(holders(&app, control_id).await, NOWHERE, "MSH-4 {facility:?}");
     }
 }
@@ -363,7 +363,7 @@ async fn a_site_that_is_not_registered_is_refused_where_it_is_named() {
         assert_told(&reply, "AE", &[[at, "204", "E", "4"]]);
         let fix =
             "Put the Site ID of the responsible Site, as its registration gives it, into MSH-22";
-        assert_says(&reply, &[place, "does not name a registered Site", "not kept", fix]);
+        assert_says(&reply, &[place, "does not name a registered Site", "not accepted", fix]);
         assert_eq!(holders(&app, control_id).await, NOWHERE, "{control_id}");
     }
 }
@@ -394,7 +394,7 @@ async fn a_vendor_is_never_the_responsible_site() {
     let fix = "Put the Site ID of the client Site into MSH-22";
     assert_says(
         &itself,
-        &["gives no immunizations", "The sender is a Sending Facility only", "not kept", fix],
+        &["gives no immunizations", "The sender is a Sending Facility only", "not accepted", fix],
     );
     assert_told(&by_msh_4, "AE", &[["MSH^1^4^1^1", "204", "E", "4"]]);
     assert_says(&by_msh_4, &["MSH-4.1", fix]);
@@ -424,7 +424,7 @@ async fn only_an_active_link_lets_a_facility_submit_for_a_site() {
         let what = "DE-000002 has not named SF-000001 as its Sending Facility";
         assert_says(
             &reply,
-            &[what, "not kept", "Ask the Site to confirm the link, or correct MSH-22.1"],
+            &[what, "not accepted", "Ask the Site to confirm the link, or correct MSH-22.1"],
         );
         assert_eq!(holders(&app, control_id).await, NOWHERE, "{control_id}");
     }
@@ -472,7 +472,7 @@ async fn a_site_sends_tests_from_the_day_of_registration_and_production_data_in_
             format!("The status of {site} is {word}, which does not permit sending to production");
         let fix =
             "Send test messages with the test credential until the Site is moved to production";
-        assert_says(&live, &[&what, "not kept", fix]);
+        assert_says(&live, &[&what, "not accepted", fix]);
         assert_eq!(holders(&app, word).await, NOWHERE, "{word}");
     }
 }
@@ -536,7 +536,10 @@ async fn a_site_of_an_independent_registry_is_refused() {
         let reply = app.submit(&sender, &hl7).await.hl7();
         assert_told(&reply, "AE", &[["MSH^1^22^1^1", "204", "E", "4"]]);
         let what = format!("{site} is in no region that this Gateway routes to");
-        assert_says(&reply, &[&what, "not kept", "Send it to the registry of the Site's county"]);
+        assert_says(
+            &reply,
+            &[&what, "not accepted", "Send it to the registry of the Site's county"],
+        );
         assert_eq!(holders(&app, county).await, NOWHERE, "{county}");
     }
 }
@@ -647,7 +650,11 @@ async fn a_message_needs_a_control_id_of_its_own() {
     assert_told(&none, "AE", &[["MSH^1^10", "101", "E", "7"]]);
     assert_says(
         &none,
-        &["MSH-10 (message control ID) is empty", "not kept", "Give each message an ID of its own"],
+        &[
+            "MSH-10 (message control ID) is empty",
+            "not accepted",
+            "Give each message an ID of its own",
+        ],
     );
     assert_told(&long, "AE", &[["MSH^1^10", "102", "E", "4"]]);
     assert_says(&long, &["longer than 199 characters", "Use a shorter ID"]);
@@ -692,7 +699,7 @@ async fn a_message_needs_its_patient_and_whole_order_groups() {
     for (control_id, hl7, expected, fix) in cases {
         let reply = app.submit(&sender, &hl7).await.hl7();
         assert_told(&reply, "AE", &[expected]);
-        assert_says(&reply, &["not kept", fix]);
+        assert_says(&reply, &["not accepted", fix]);
         assert_eq!(holders(&app, control_id).await, NOWHERE, "{control_id}");
     }
 }

@@ -200,7 +200,7 @@ async fn another_server_key_is_noticed_at_the_start() {
     std::fs::write(&key, right).unwrap();
     let with_the_right_one = Base::open(&app.config, false).await;
 
-    assert!(matches!(error, AppError::OtherKey), "{error}");
+    assert!(matches!(error, AppError::OtherKey(_)), "{error}");
     assert!(error.to_string().contains("restore the key file"), "{error}");
     assert!(with_the_right_one.is_ok(), "the right key opens it again");
 }
