@@ -141,8 +141,9 @@ impl ManageConnection for ConnectionManager {
         match &self.url {
             #[cfg(feature = "postgres")]
             DatabaseUrl::Postgres(url) => {
+                // A plan made while a table was empty reads all of it for ever after, so plans are made for each call.
                 let mut conn = PgConnection::establish(&bounded(url)).map_err(without_address)?;
-                conn.batch_execute("SET statement_timeout = '10s'; SET application_name = 'izportal'; SET TIME ZONE 'UTC'")
+                conn.batch_execute("SET statement_timeout = '10s'; SET plan_cache_mode = force_custom_plan; SET application_name = 'izportal'; SET TIME ZONE 'UTC'")
                     .map_err(prepared)?;
                 if let Some(schema) = &self.schema {
                     conn.batch_execute(&format!(

@@ -20,13 +20,6 @@ use crate::store::{Store, StoreError, delivery, loopback, message};
 /// Changes committed together at most: more gains nothing and lengthens the wait of the first.
 const GROUP: usize = 128;
 
-/// How long the writer lets a group gather when many write at one time. An fsync costs about as much as ten submissions;
-/// waiting this little makes one serve several times more of them.
-const GATHER: Duration = Duration::from_millis(1);
-
-/// Members of the last group from which many are said to write at one time. A lone sender never waits.
-const MANY: usize = 4;
-
 /// How long the members of a failed group may take one by one before the rest are told to try again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -110,12 +103,7 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         let mut waiting = Vec::with_capacity(GROUP);
-        let mut last = 0;
         while self.jobs.blocking_recv_many(&mut waiting, GROUP) > 0 {
-            if last >= MANY && waiting.len() < last {
-                self.gather(&mut waiting);
-            }
-            last = waiting.len();
             let mut group = Vec::with_capacity(waiting.len());
             for job in waiting.drain(..) {
                 match job {
@@ -128,16 +116,6 @@ impl Writer {
                 }
             }
             self.commit(group);
-        }
-    }
-
-    /// Waits a little and takes what came meanwhile.
-    fn gather(&mut self, waiting: &mut Vec<Job>) {
-        std::thread::sleep(GATHER);
-        while waiting.len() < GROUP
-            && let Ok(job) = self.jobs.try_recv()
-        {
-            waiting.push(job);
         }
     }
 

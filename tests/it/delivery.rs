@@ -586,19 +586,7 @@ fn control_id(record: &serde_json::Value) -> String {
 /// Kills the service in mid-flight twice, restarts it, and expects every acknowledged message in the registry.
 async fn nothing_acknowledged_is_lost(flight: &str) {
     let installation = Installation::new(flight);
-    assert!(installation.run(&["migrate", "up"]).status.success(), "migrated");
-    let organization = installation.admin(&["organization", "create", "Crash"])["id"].to_string();
-    let site =
-        ["site", "create", "--organization", &organization, "--name", "Crash", "--kind", "direct"];
-    let more = ["--county", "Alameda", "--status", "production", "--id", "DE-000001"];
-    installation.admin(&[&site[..], &more].concat());
-    let issued = installation.admin(&["credential", "issue", "DE-000001", "test"]);
-    let sender = Sender {
-        username: issued["username"].as_str().unwrap().to_owned(),
-        password: issued["password"].as_str().unwrap().to_owned(),
-        facility: "DE-000001".to_owned(),
-        environment: Environment::Test,
-    };
+    let sender = installation.test_sender();
 
     let mut acknowledged = submit_until_killed(&installation, &sender, 1, 40).await;
     acknowledged.extend(submit_until_killed(&installation, &sender, 2, 40).await);

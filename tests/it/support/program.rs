@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use izportal::domain::Environment;
 use izportal::config::Config;
 use izportal::soap::{SoapVersion, submit_single_message_request};
 use tempfile::TempDir;
@@ -65,11 +66,32 @@ impl Installation {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// A type 1 Site `DE-000001` in CAIRBA with a test credential, on a new database.
+    pub(crate) fn test_sender(&self) -> Sender {
+        assert!(self.run(&["migrate", "up"]).status.success(), "migrated");
+        let organization = self.admin(&["organization", "create", "Test"])["id"].to_string();
+        let site = ["site", "create", "--organization", &organization, "--name", "Test", "--kind", "direct"];
+        let more = ["--county", "Alameda", "--status", "production", "--id", "DE-000001"];
+        self.admin(&[&site[..], &more].concat());
+        let issued = self.admin(&["credential", "issue", "DE-000001", "test"]);
+        Sender {
+            username: issued["username"].as_str().unwrap().to_owned(),
+            password: issued["password"].as_str().unwrap().to_owned(),
+            facility: "DE-000001".to_owned(),
+            environment: Environment::Test,
+        }
+    }
+
     /// Starts `serve` and waits until it serves.
     pub(crate) fn serve(&self) -> Served {
         let mut command = program();
         command.arg("serve").arg("--migrate").arg("--config").arg(self.config());
-        let (child, lines) = start(&mut command);
+        self.serve_as(&mut command)
+    }
+
+    /// The same by a command that ends in running `serve` on this installation.
+    pub(crate) fn serve_as(&self, command: &mut Command) -> Served {
+        let (child, lines) = start(command);
         let endpoint = line_with(&lines, "serving https://");
         let endpoint = endpoint.split_once("serving ").unwrap().1;
         let endpoint = endpoint.split(' ').next().unwrap().to_owned();
@@ -91,6 +113,14 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) async fn submit(&self, sender: &Sender, hl7: &str) -> Answer {
         submit(&self.http, &self.endpoint, sender, hl7).await.unwrap()
+    }
+
+    /// Sets how long the files that it writes may grow, in bytes or `unlimited`.
+    pub(crate) fn limit_files(&self, limit: &str) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--fsize={limit}:unlimited");
+        let done = Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap();
+        assert!(done.success(), "prlimit {limit}");
     }
 
     /// Ends it as a power cut would.
