@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory;
-use crate::store::schema::{delivery, diagnostic, message, payload};
+use crate::store::schema::{delivery, diagnostic, message, payload, registry_revision};
 use crate::store::writer::Grouped;
 use crate::store::{Part, Store, StoreError};
 
@@ -284,8 +284,7 @@ pub(super) fn accept_all(
     if group.is_empty() {
         return Ok(vec![]);
     }
-    let revision = directory::revision(conn)?;
-    let earlier = earlier_messages(conn, group)?;
+    let (revision, earlier) = look(conn, group)?;
     let mut stored = Vec::with_capacity(group.len());
     let mut outcomes = Vec::with_capacity(group.len());
     for acceptance in group {
@@ -321,22 +320,32 @@ fn judge(acceptance: &Acceptance, revision: i64, earlier: &HashMap<String, Earli
     }
 }
 
-type KeyRow = (Option<String>, MessageId, Timestamp, Vec<u8>);
+type Key = (Option<String>, MessageId, Timestamp, Vec<u8>);
 
-fn earlier_messages(
+/// The present revision and the accepted messages that have a key of the group: one look at the database for both.
+fn look(
     conn: &mut DbConnection,
     group: &[&Acceptance],
-) -> Result<HashMap<String, Earlier>, StoreError> {
+) -> Result<(i64, HashMap<String, Earlier>), StoreError> {
     let keys: Vec<&str> =
         group.iter().filter_map(|acceptance| acceptance.submission_key.as_deref()).collect();
     if keys.is_empty() {
-        return Ok(HashMap::new());
+        return Ok((directory::revision(conn)?, HashMap::new()));
     }
-    let rows: Vec<KeyRow> = on_either!(conn, conn => message::table
-        .filter(message::submission_key.eq_any(keys))
-        .select((message::submission_key, message::id, message::received_at, message::body_digest))
+    let rows: Vec<(i64, Option<Key>)> = on_either!(conn, conn => registry_revision::table
+        .left_join(message::table.on(message::submission_key.eq_any(keys)))
+        .select((
+            registry_revision::value,
+            (message::submission_key, message::id, message::received_at, message::body_digest).nullable(),
+        ))
         .load(conn)?);
-    rows.into_iter()
+    let revision = rows
+        .first()
+        .map(|(revision, _)| *revision)
+        .ok_or_else(|| StoreError::NotFound("revision".to_owned()))?;
+    let earlier = rows
+        .into_iter()
+        .filter_map(|(_, key)| key)
         .filter_map(|(key, id, received_at, body_digest)| {
             Some((key?, id, received_at, body_digest))
         })
@@ -348,11 +357,12 @@ fn earlier_messages(
                 .optional()?;
             Ok((key, Earlier { id, received_at, body_digest, reply: reply.flatten() }))
         })
-        .collect()
+        .collect::<Result<_, StoreError>>()?;
+    Ok((revision, earlier))
 }
 
-/// One statement per row on SQLite, where a prepared statement is cheapest; one per table on PostgreSQL, where a round trip
-/// is dearest.
+/// One statement for each row on SQLite, where a prepared statement is cheapest; one for the whole group on PostgreSQL,
+/// where a round trip is dearest.
 fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreError> {
     if group.is_empty() {
         return Ok(());
@@ -360,15 +370,7 @@ fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreErr
     match conn {
         #[cfg(feature = "postgres")]
         DbConnection::Postgres(conn) => {
-            diesel::insert_into(message::table)
-                .values(group.iter().map(|one| message_row(one)).collect::<Vec<_>>())
-                .execute(conn)?;
-            diesel::insert_into(payload::table)
-                .values(group.iter().map(|one| payload_row(one)).collect::<Vec<_>>())
-                .execute(conn)?;
-            diesel::insert_into(delivery::table)
-                .values(group.iter().filter_map(|one| delivery_row(one)).collect::<Vec<_>>())
-                .execute(conn)?;
+            postgres::insert(conn, group)?;
             let found: Vec<_> = group.iter().flat_map(|one| diagnostic_rows(one)).collect();
             // Eight values each: PostgreSQL takes 65,535 in one statement.
             for some in found.chunks(1_000) {
@@ -496,4 +498,84 @@ fn diagnostic_rows(one: &Acceptance) -> impl Iterator<Item = DiagnosticRow<'_>> 
         application: &found.application,
         text: &found.text,
     })
+}
+
+/// The group as arrays, one for each column: a single statement that does not grow with the group.
+#[cfg(feature = "postgres")]
+mod postgres {
+    use diesel::PgConnection;
+    use diesel::prelude::*;
+    use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text, Timestamp};
+
+    use crate::domain::RegionCode;
+    use crate::store::message::Acceptance;
+
+    const INSERT: &str = "\
+        WITH m AS (INSERT INTO message (id, received_at, sender_id, environment, site_id, region, control_id, \
+        message_type, size, state, ack_code, diagnostics, submission_key, body_digest) \
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)), \
+        p AS (INSERT INTO payload (message_id, received_at, body, reply) SELECT * FROM unnest($1, $2, $15, $16)) \
+        INSERT INTO delivery (message_id, region, environment, state, attempts, next_attempt_at, lease_owner) \
+        SELECT id, region, environment, 'queued', attempts, due, owner \
+        FROM unnest($17, $18, $19, $20, $21, $22) AS d (id, region, environment, attempts, due, owner)";
+
+    pub(super) fn insert(conn: &mut PgConnection, group: &[&Acceptance]) -> QueryResult<usize> {
+        let records = || group.iter().map(|one| &one.record);
+        let deliveries =
+            || group.iter().filter_map(|one| one.delivery.as_ref().map(|new| (one.record.id, new)));
+        diesel::sql_query(INSERT)
+            .bind::<Array<BigInt>, _>(records().map(|one| one.id).collect::<Vec<_>>())
+            .bind::<Array<Timestamp>, _>(records().map(|one| one.received_at).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(records().map(|one| one.sender.as_str()).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(records().map(|one| one.environment.word()).collect::<Vec<_>>())
+            .bind::<Array<Nullable<Text>>, _>(
+                records()
+                    .map(|one| one.site.as_ref().map(AsRef::<str>::as_ref))
+                    .collect::<Vec<_>>(),
+            )
+            .bind::<Array<Nullable<Text>>, _>(
+                records().map(|one| one.region.map(RegionCode::as_str)).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Text>, _>(
+                records().map(|one| one.control_id.as_str()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Text>, _>(
+                records().map(|one| one.message_type.as_str()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<BigInt>, _>(records().map(|one| one.size).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(records().map(|one| one.state.word()).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(records().map(|one| one.ack_code.as_str()).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(records().map(|one| one.diagnostics).collect::<Vec<_>>())
+            .bind::<Array<Nullable<Text>>, _>(
+                group.iter().map(|one| one.submission_key.as_deref()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Binary>, _>(
+                group.iter().map(|one| one.body_digest.as_slice()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Binary>, _>(
+                group.iter().map(|one| one.body.as_slice()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Nullable<Binary>>, _>(
+                group.iter().map(|one| one.reply.as_deref()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<BigInt>, _>(deliveries().map(|(id, _)| id).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(
+                deliveries().map(|(_, new)| new.region.as_str()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Text>, _>(
+                deliveries().map(|(_, new)| new.environment.word()).collect::<Vec<_>>(),
+            )
+            .bind::<Array<BigInt>, _>(
+                deliveries()
+                    .map(|(_, new)| i64::from(new.lease_owner.is_some()))
+                    .collect::<Vec<_>>(),
+            )
+            .bind::<Array<Timestamp>, _>(
+                deliveries().map(|(_, new)| new.next_attempt_at).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Nullable<Text>>, _>(
+                deliveries().map(|(_, new)| new.lease_owner.as_deref()).collect::<Vec<_>>(),
+            )
+            .execute(conn)
+    }
 }

@@ -129,4 +129,10 @@ table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(message, delivery, payload, diagnostic);
+diesel::allow_tables_to_appear_in_same_query!(
+    message,
+    delivery,
+    payload,
+    diagnostic,
+    registry_revision
+);

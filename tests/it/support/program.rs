@@ -6,8 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use izportal::domain::Environment;
 use izportal::config::Config;
+use izportal::domain::Environment;
 use izportal::soap::{SoapVersion, submit_single_message_request};
 use tempfile::TempDir;
 
@@ -70,7 +70,16 @@ impl Installation {
     pub(crate) fn test_sender(&self) -> Sender {
         assert!(self.run(&["migrate", "up"]).status.success(), "migrated");
         let organization = self.admin(&["organization", "create", "Test"])["id"].to_string();
-        let site = ["site", "create", "--organization", &organization, "--name", "Test", "--kind", "direct"];
+        let site = [
+            "site",
+            "create",
+            "--organization",
+            &organization,
+            "--name",
+            "Test",
+            "--kind",
+            "direct",
+        ];
         let more = ["--county", "Alameda", "--status", "production", "--id", "DE-000001"];
         self.admin(&[&site[..], &more].concat());
         let issued = self.admin(&["credential", "issue", "DE-000001", "test"]);
