@@ -121,6 +121,7 @@ impl DbConnection {
 pub(super) struct ConnectionManager {
     pub(super) url: DatabaseUrl,
     /// PostgreSQL schema for all tables; the server's default when empty.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has no schemas"))]
     pub(super) schema: Option<String>,
 }
 
