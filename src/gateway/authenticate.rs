@@ -28,7 +28,7 @@ pub enum Part {
     Username,
 }
 
-/// Proof that a call came with a live credential. Only [`Gateway::authenticate`] makes one.
+/// Proof that a call came with a live credential. Only `Gateway::authenticate` makes one.
 #[derive(Clone)]
 pub struct AuthenticatedSender {
     credential: Arc<Credential>,
