@@ -300,6 +300,8 @@ pub(super) fn accept_all(
         }
         outcomes.push(outcome);
     }
+    // In the order of their keys, so that two writers never wait for each other crosswise.
+    stored.sort_by(|one, other| one.submission_key.cmp(&other.submission_key));
     insert(conn, &stored)?;
     Ok(outcomes)
 }

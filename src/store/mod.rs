@@ -1,6 +1,6 @@
 //! The one door to SQL. Nobody else sees a table.
 //!
-//! Reads run on a pool, each on a blocking thread behind a permit. Every change goes through one [`writer`] thread, which
+//! Reads run on a pool, each on a blocking thread behind a permit. Every change goes through a `writer` thread, which
 //! commits the changes of concurrent submissions in groups: one transaction and one fsync for all that wait. The message
 //! path authorises against a [`Directory`] in memory; its revision is checked inside the committing transaction, so that
 //! a change of a credential, a Site or a link holds from the next message on, on every node. May import `domain`.
@@ -51,6 +51,9 @@ pub use vault::{Part, Vault};
 /// Connections of the pool that read; with the writer's own they make eight.
 const READERS: u32 = 7;
 
+/// Writers on PostgreSQL: while one waits for the server the others go on.
+const POSTGRES_WRITERS: usize = 3;
+
 /// Changes that may wait for the writer before new ones are refused.
 const WRITER_QUEUE: usize = 4_096;
 
@@ -71,7 +74,7 @@ pub struct Store {
     pool: Pool<ConnectionManager>,
     readers: Arc<Semaphore>,
     writer: Mutex<Option<mpsc::Sender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     checkpointer: Mutex<Option<Checkpointer>>,
     vault: Vault,
     directory: RwLock<Arc<Directory>>,
@@ -108,12 +111,18 @@ impl Store {
             .build(manager.clone())?;
         let (sender, receiver) = mpsc::channel(WRITER_QUEUE);
         let checkpointer = Checkpointer::start(&manager)?;
-        let thread = writer::start(manager, conn, receiver)?;
+        let mut connections = vec![conn];
+        if matches!(settings.database, DatabaseUrl::Postgres(_)) {
+            while connections.len() < POSTGRES_WRITERS {
+                connections.push(manager.open()?);
+            }
+        }
+        let threads = writer::start(&manager, connections, receiver)?;
         Ok(Arc::new(Self {
             pool,
             readers: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
             writer: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(threads),
             checkpointer: Mutex::new(checkpointer),
             vault: settings.vault,
             directory: RwLock::new(Arc::new(directory)),
@@ -126,8 +135,8 @@ impl Store {
     /// Lets the writer finish what it was given and waits for it. Later changes are refused.
     pub fn close(&self) {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = thread.join(); // a panic of the writer has answered its callers with "closed" already
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = thread.join(); // a panic of a writer has answered its callers with "closed" already
         }
         if let Some(checkpointer) =
             self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -1,10 +1,12 @@
-//! The one writer: a thread that takes what waits and commits it together.
+//! The writers: threads that each take all that waits and commit it together.
 //!
-//! With `synchronous = FULL` a commit costs an fsync; one commit for a group of submissions costs the same one. A caller is
-//! answered after the commit, never before. When a group fails because two nodes wrote the same key, its members are
-//! tried again one by one, so that one member never spoils the others.
+//! With `synchronous = FULL` a commit costs an fsync; one commit for a group of submissions costs the same one. SQLite has one
+//! writer, because it lets only one write. PostgreSQL has a few: while one waits for the server another goes on. A caller is
+//! answered after the commit, never before. When a group fails because two writers or two nodes wrote the same key, its
+//! members are tried again one by one, so that one member never spoils the others.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -80,35 +82,48 @@ impl Store {
     }
 }
 
-/// Starts the thread; it ends when the last sender is dropped and the queue is empty.
+/// Starts the threads, one for each connection; they end when the last sender is dropped and the queue is empty.
 pub(super) fn start(
-    manager: ConnectionManager,
-    conn: DbConnection,
+    manager: &ConnectionManager,
+    connections: Vec<DbConnection>,
     jobs: mpsc::Receiver<Job>,
-) -> Result<JoinHandle<()>, StoreError> {
-    std::thread::Builder::new()
-        .name("writer".to_owned())
-        .spawn(move || Writer { manager, conn, jobs }.run())
-        .map_err(|error| {
-            StoreError::Unavailable(Cause::Connection(format!("no writer thread: {error}")))
+) -> Result<Vec<JoinHandle<()>>, StoreError> {
+    let jobs = Arc::new(Mutex::new(jobs));
+    let alone = Arc::new(Mutex::new(()));
+    connections
+        .into_iter()
+        .map(|conn| {
+            let (manager, jobs, alone) = (manager.clone(), Arc::clone(&jobs), Arc::clone(&alone));
+            std::thread::Builder::new()
+                .name("writer".to_owned())
+                .spawn(move || Writer { manager, conn, jobs, alone }.run())
+                .map_err(|error| {
+                    StoreError::Unavailable(Cause::Connection(format!("no writer thread: {error}")))
+                })
         })
+        .collect()
 }
 
 struct Writer {
     manager: ConnectionManager,
     conn: DbConnection,
-    jobs: mpsc::Receiver<Job>,
+    /// Whoever is free takes all that waits.
+    jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
+    /// Held for a change that has a transaction of its own, so that two of them never meet.
+    alone: Arc<Mutex<()>>,
 }
 
 impl Writer {
     fn run(mut self) {
         let mut waiting = Vec::with_capacity(GROUP);
-        while self.jobs.blocking_recv_many(&mut waiting, GROUP) > 0 {
+        while self.take(&mut waiting) > 0 {
             let mut group = Vec::with_capacity(waiting.len());
             for job in waiting.drain(..) {
                 match job {
                     Job::Alone(work) => {
                         self.commit(std::mem::take(&mut group));
+                        let alone = Arc::clone(&self.alone);
+                        let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
                         work(&mut self.conn);
                         self.mend();
                     }
@@ -117,6 +132,10 @@ impl Writer {
             }
             self.commit(group);
         }
+    }
+
+    fn take(&self, waiting: &mut Vec<Job>) -> usize {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv_many(waiting, GROUP)
     }
 
     /// Commits a group, in as many transactions as it has members of the same key.
