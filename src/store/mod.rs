@@ -48,7 +48,7 @@ pub use retention::{Removed, RetentionLimits};
 pub use site::NewSite;
 pub use vault::{Part, Vault};
 
-/// Connections of the pool that read; with the writer's own they make eight.
+/// Connections of the pool that read; each writer has one of its own beside them.
 const READERS: u32 = 7;
 
 /// Writers on PostgreSQL: while one waits for the server the others go on.
@@ -204,13 +204,13 @@ impl Store {
         Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Brings the directory up to date when it is older than the database; tells whether it was. Callers who ask while
-    /// another is looking share one later look.
-    pub async fn directory_refresh(self: &Arc<Self>) -> Result<bool, StoreError> {
+    /// Brings the directory up to date when it is older than the database. Callers who ask while another is looking share
+    /// one later look; whether anything changed is seen by its revision.
+    pub async fn directory_refresh(&self) -> Result<(), StoreError> {
         let asked = Instant::now();
         let mut last_look = self.refresh.lock().await;
         if last_look.is_some_and(|began| began > asked) {
-            return Ok(false);
+            return Ok(());
         }
         let began = Instant::now();
         let known = self.directory().revision;
@@ -224,9 +224,10 @@ impl Store {
             })
             .await?;
         *last_look = Some(began);
-        let Some(fresh) = fresh else { return Ok(false) };
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-        Ok(true)
+        if let Some(fresh) = fresh {
+            *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        }
+        Ok(())
     }
 
     /// Runs a read on a blocking thread.

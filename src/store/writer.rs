@@ -152,13 +152,7 @@ impl Writer {
 
     fn commit_distinct(&mut self, group: Vec<Grouped>) {
         match self.conn.write_transaction(|conn| apply(conn, &group)) {
-            Ok(done) => {
-                metrics::histogram!("gateway_commit_group_size")
-                    .record(u32::try_from(group.len()).unwrap_or(u32::MAX));
-                for (change, done) in group.into_iter().zip(done) {
-                    change.answer(Ok(done));
-                }
-            }
+            Ok(done) => answer_all(group, done),
             // Another node accepted one of the keys, or one member is at fault: each by itself, so that none spoils the others.
             Err(error)
                 if group.len() > 1
@@ -176,11 +170,7 @@ impl Writer {
             Err(StoreError::Conflict) => {
                 // A second look finds the key that the other node accepted and answers with its reply.
                 match self.conn.write_transaction(|conn| apply(conn, &group)) {
-                    Ok(done) => {
-                        for (change, done) in group.into_iter().zip(done) {
-                            change.answer(Ok(done));
-                        }
-                    }
+                    Ok(done) => answer_all(group, done),
                     Err(error) => self.fail(group, &error),
                 }
             }
@@ -207,6 +197,15 @@ impl Writer {
         {
             self.conn = conn;
         }
+    }
+}
+
+/// Tells every member of a committed group what came of it.
+fn answer_all(group: Vec<Grouped>, done: Vec<Done>) {
+    metrics::histogram!("gateway_commit_group_size")
+        .record(u32::try_from(group.len()).unwrap_or(u32::MAX));
+    for (change, done) in group.into_iter().zip(done) {
+        change.answer(Ok(done));
     }
 }
 
