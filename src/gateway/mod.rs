@@ -7,6 +7,8 @@
 
 mod authenticate;
 mod deliver;
+#[cfg(test)]
+mod fixture;
 mod reply;
 mod route;
 mod submit;

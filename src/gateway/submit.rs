@@ -189,15 +189,16 @@ impl Gateway {
                     return Ok(self.repeat(&submission, judged, first, reply));
                 }
                 Accepted::Conflict { received_at, .. } => {
-                    return self
-                        .refuse_conflict(&submission, directory.revision, received_at)
-                        .await;
+                    let refused =
+                        self.refuse_conflict(&submission, directory.revision, received_at).await?;
+                    if let Some(refused) = refused {
+                        return Ok(refused);
+                    }
                 }
-                Accepted::Stale => {
-                    self.store.directory_refresh().await.map_err(SubmitError::NotStored)?;
-                    sender = self.authenticated(&presented, call, now).await?;
-                }
+                Accepted::Stale => {}
             }
+            self.store.directory_refresh().await.map_err(SubmitError::NotStored)?;
+            sender = self.authenticated(&presented, call, now).await?;
         }
         Err(SubmitError::NotStored(StoreError::Overloaded))
     }
@@ -398,13 +399,14 @@ impl Gateway {
         repeated
     }
 
-    /// Another body under an MSH-10 that is taken: refused, and kept as a refusal.
+    /// Another body under an MSH-10 that is taken: refused, and kept as a refusal; none when the directory was too old for
+    /// that by now.
     async fn refuse_conflict(
         &self,
         submission: &Submission<'_, '_>,
         revision: i64,
         received_at: Timestamp,
-    ) -> Result<Submitted, SubmitError> {
+    ) -> Result<Option<Submitted>, SubmitError> {
         let text = format!(
             "MSH-10 was used by another message of this sender at {received_at}. This message was not accepted. Send it with a \
              message control ID of its own."
@@ -414,9 +416,9 @@ impl Gateway {
             Diagnostic::reject("GW-MSH-10", ErrorCode::DuplicateKeyIdentifier, location, text)
                 .because(ApplicationError::InvalidValue);
         let judged = self.judged(submission, None, vec![conflict]);
-        // A refusal has no key, so it can only be stored or, at worst, judged under an older directory, which is no matter.
-        self.accept(submission, &judged, revision).await?;
-        Ok(submission.submitted(judged, Outcome::Refused))
+        // A refusal has no key, so it is either stored or stale.
+        let stored = self.accept(submission, &judged, revision).await? == Accepted::Stored;
+        Ok(stored.then(|| submission.submitted(judged, Outcome::Refused)))
     }
 
     /// Remembers the use of a credential, at most once a minute, without making the sender wait.
@@ -500,4 +502,52 @@ fn digest_of(body: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::gateway::fixture::{HL7, call, gateway};
+    use crate::store::MessageFilter;
+
+    #[tokio::test]
+    async fn a_conflict_is_not_told_before_it_is_recorded() {
+        let dir = TempDir::new().unwrap();
+        let gateway = gateway(&dir).await;
+        let (now, directory) = (Timestamp::now(), gateway.store.directory());
+        let call = call(HL7);
+        let presented = Presented::of(&call).unwrap();
+        let sender = gateway.authenticate(&directory, &presented, &call, now).unwrap();
+        let message = Message::parse(HL7.as_bytes()).unwrap();
+        let header = Header::of(&message);
+        let id = gateway.next_message_id(now);
+        let submission = Submission {
+            id,
+            now,
+            sender: &sender,
+            text: HL7,
+            header: &header,
+            body_digest: [0; 32],
+        };
+        gateway.store.credential_pin("DE-000001-T".to_owned(), None).await.unwrap();
+
+        let too_old = gateway.refuse_conflict(&submission, directory.revision, now).await.unwrap();
+        let kept_of_it = recorded(&gateway).await;
+        gateway.store.directory_refresh().await.unwrap();
+        let fresh = gateway.store.directory().revision;
+        let refused = gateway.refuse_conflict(&submission, fresh, now).await.unwrap().unwrap();
+
+        assert!(too_old.is_none(), "the directory had changed");
+        assert_eq!(kept_of_it, []);
+        assert_eq!(refused.facts.outcome, Outcome::Refused);
+        assert_eq!(recorded(&gateway).await, [id]);
+    }
+
+    /// The messages in the store.
+    async fn recorded(gateway: &Gateway) -> Vec<MessageId> {
+        let filter = MessageFilter { limit: 10, ..MessageFilter::default() };
+        gateway.store.message_list(filter).await.unwrap().iter().map(|one| one.id).collect()
+    }
 }
