@@ -176,12 +176,21 @@ impl Gateway {
             }
         };
         let header = Header::of(&message);
+        let (control_id, message_type) = (control_id(&header), message_type(&header));
         let body_digest = digest_of(message.body());
 
         for _ in 0..JUDGEMENTS {
             let directory = self.store.directory();
-            let submission =
-                Submission { id, now, sender: &sender, text, header: &header, body_digest };
+            let submission = Submission {
+                id,
+                now,
+                sender: &sender,
+                text,
+                header: &header,
+                control_id: &control_id,
+                message_type: &message_type,
+                body_digest,
+            };
             let judged = self.judge(&directory, &submission, &message);
             match self.accept(&submission, &judged, directory.revision).await? {
                 Accepted::Stored => return Ok(self.answer(&submission, judged).await),
@@ -296,12 +305,11 @@ impl Gateway {
         judged: &Judged,
         revision: i64,
     ) -> Result<Acceptance, StoreError> {
-        let Submission { id, now, sender, text, .. } = *submission;
+        let Submission { id, now, sender, text, control_id, .. } = *submission;
         let at_once = judged.relay.is_none();
         let delivery = judged.route.as_ref().map(|route| self.new_delivery(route, !at_once, now));
         let vault = self.store.vault();
         let reply = at_once.then(|| vault.seal(id, Part::Reply, judged.own_reply.as_bytes()));
-        let control_id = submission.control_id();
         Ok(Acceptance {
             revision,
             submission_key: judged
@@ -321,8 +329,8 @@ impl Gateway {
                 environment: sender.environment(),
                 site: judged.route.as_ref().map(|route| route.site().clone()),
                 region: judged.route.as_ref().map(Route::region),
-                control_id,
-                message_type: submission.message_type(),
+                control_id: control_id.to_owned(),
+                message_type: submission.message_type.to_owned(),
                 size: i64::try_from(text.len()).unwrap_or(i64::MAX),
                 state: if judged.route.is_some() {
                     MessageState::Accepted
@@ -459,25 +467,12 @@ struct Submission<'m, 'a> {
     sender: &'m AuthenticatedSender,
     text: &'a str,
     header: &'m Header<'a>,
+    control_id: &'m str,
+    message_type: &'m str,
     body_digest: [u8; 32],
 }
 
 impl Submission<'_, '_> {
-    fn control_id(&self) -> String {
-        let text = self.header.control_id.text().unwrap_or_default();
-        String::from_utf8_lossy(text.get(..CONTROL_ID_LENGTH).unwrap_or(text)).into_owned()
-    }
-
-    /// MSH-9.1 and MSH-9.2, as far as they look like codes.
-    fn message_type(&self) -> String {
-        let code = |part: Option<&[u8]>| {
-            let part =
-                part.filter(|part| part.len() <= 3 && part.iter().all(u8::is_ascii_alphanumeric));
-            String::from_utf8_lossy(part.unwrap_or_default()).into_owned()
-        };
-        format!("{}^{}", code(self.header.message_code.text()), code(self.header.trigger.text()))
-    }
-
     fn submitted(&self, judged: Judged, outcome: Outcome) -> Submitted {
         let Judged { route, found, own_reply, relay: _ } = judged;
         Submitted {
@@ -488,14 +483,30 @@ impl Submission<'_, '_> {
                 environment: self.sender.environment(),
                 site: route.as_ref().map(|route| route.site().clone()),
                 region: route.as_ref().map(Route::region),
-                message_type: self.message_type(),
-                control_id: self.control_id(),
+                message_type: self.message_type.to_owned(),
+                control_id: self.control_id.to_owned(),
                 ack_code: ack_code(&found).code().to_owned(),
                 rules: found.iter().map(|one| one.rule).collect(),
                 outcome,
             },
         }
     }
+}
+
+/// MSH-10, as much of it as is remembered.
+fn control_id(header: &Header<'_>) -> String {
+    let text = header.control_id.text().unwrap_or_default();
+    String::from_utf8_lossy(text.get(..CONTROL_ID_LENGTH).unwrap_or(text)).into_owned()
+}
+
+/// MSH-9.1 and MSH-9.2, as far as they look like codes.
+fn message_type(header: &Header<'_>) -> String {
+    let code = |part: Option<&[u8]>| {
+        let part =
+            part.filter(|part| part.len() <= 3 && part.iter().all(u8::is_ascii_alphanumeric));
+        String::from_utf8_lossy(part.unwrap_or_default()).into_owned()
+    };
+    format!("{}^{}", code(header.message_code.text()), code(header.trigger.text()))
 }
 
 fn digest_of(body: &[u8]) -> [u8; 32] {
@@ -529,6 +540,8 @@ mod tests {
             sender: &sender,
             text: HL7,
             header: &header,
+            control_id: "ONE",
+            message_type: "VXU^V04",
             body_digest: [0; 32],
         };
         gateway.store.credential_pin("DE-000001-T".to_owned(), None).await.unwrap();
