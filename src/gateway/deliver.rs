@@ -236,7 +236,7 @@ impl Gateway {
         let lease = self.settings.send_timeout + LEASE_MARGIN;
         let claims = match self
             .store
-            .delivery_claim_fairly(self.settings.node.clone(), Timestamp::now(), lease, free, held)
+            .delivery_claim(self.settings.node.clone(), Timestamp::now(), lease, free, held)
             .await
         {
             Ok(claims) => claims,

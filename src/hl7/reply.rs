@@ -16,7 +16,6 @@ use crate::hl7::tables::{AckCode, MessageKind, Severity};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     code: AckCode,
-    accept_level: bool,
     kind: ReplyKind,
     control_id: Option<String>,
     worst: Option<Severity>,
@@ -71,7 +70,7 @@ impl Reply {
         let message = message.map_err(ReplyError::NotHl7)?;
         let acknowledgement = message.segment("MSA").ok_or(ReplyError::NoAcknowledgement)?;
         let code = acknowledgement.field(1).component(1).bytes().trim_ascii();
-        let (code, accept_level) = read_code(code).ok_or(ReplyError::UnknownCode)?;
+        let code = read_code(code).ok_or(ReplyError::UnknownCode)?;
         let control_id = acknowledgement.field(2).value().text();
         let mut worst = None;
         let mut errors = 0;
@@ -81,7 +80,6 @@ impl Reply {
         }
         Ok(Self {
             code,
-            accept_level,
             kind: ReplyKind::of(&Header::of(&message)),
             control_id: control_id.map(|id| String::from_utf8_lossy(id).into_owned()),
             worst,
@@ -92,11 +90,6 @@ impl Reply {
     /// MSA-1 of the first MSA; CA, CE and CR are told as AA, AE and AR.
     pub fn code(&self) -> AckCode {
         self.code
-    }
-
-    /// True when MSA-1 was CA, CE or CR: the answer of a receiver that has not processed the message yet.
-    pub fn is_accept_level(&self) -> bool {
-        self.accept_level
     }
 
     /// Whether it is an ACK or an RSP.
@@ -145,16 +138,13 @@ impl ReplyKind {
     }
 }
 
-/// MSA-1 and whether it is of the accept level. Source: HL7 table 0008.
-fn read_code(code: &[u8]) -> Option<(AckCode, bool)> {
+/// MSA-1, of either level. Source: HL7 table 0008.
+fn read_code(code: &[u8]) -> Option<AckCode> {
     let code = <[u8; 2]>::try_from(code).ok()?.map(|b| b.to_ascii_uppercase());
     match &code {
-        b"AA" => Some((AckCode::AA, false)),
-        b"AE" => Some((AckCode::AE, false)),
-        b"AR" => Some((AckCode::AR, false)),
-        b"CA" => Some((AckCode::AA, true)),
-        b"CE" => Some((AckCode::AE, true)),
-        b"CR" => Some((AckCode::AR, true)),
+        b"AA" | b"CA" => Some(AckCode::AA),
+        b"AE" | b"CE" => Some(AckCode::AE),
+        b"AR" | b"CR" => Some(AckCode::AR),
         _ => None,
     }
 }
@@ -222,8 +212,7 @@ mod tests {
             (wrapped.control_id(), wrapped.verdict()),
             (Some("7"), Verdict::AcceptedWithErrors)
         );
-        assert_eq!((twice.code(), twice.is_accept_level()), (AckCode::AR, true));
-        assert_eq!(twice.control_id(), Some("1"));
+        assert_eq!((twice.code(), twice.control_id()), (AckCode::AR, Some("1")));
     }
 
     #[test]

@@ -47,23 +47,11 @@ pub struct Settlement {
 }
 
 impl Store {
-    /// Takes up to `limit` due deliveries until `now + lease`; then they are due again by themselves.
-    pub async fn delivery_claim(
-        &self,
-        owner: String,
-        now: Timestamp,
-        lease: Duration,
-        limit: i64,
-    ) -> Result<Vec<Claim>, StoreError> {
-        let until = now.plus(lease);
-        let rows = self.write(move |conn| claim(conn, None, &owner, now, until, limit)).await?;
-        Ok(self.opened(rows))
-    }
-
-    /// Takes due deliveries, fairly: a destination gets another one only while it holds fewer than there are free places.
+    /// Takes due deliveries until `now + lease`, when they are due again by themselves. Fairly: a destination gets another
+    /// one only while it holds fewer than there are free places.
     ///
     /// So a registry that hangs leaves half of the places to the others, two leave a third, and so on.
-    pub async fn delivery_claim_fairly(
+    pub async fn delivery_claim(
         &self,
         owner: String,
         now: Timestamp,
@@ -78,7 +66,7 @@ impl Store {
                 for (region, environment, held) in held {
                     let share = (free - held + 1) / 2;
                     if share > 0 {
-                        let to = Some((region, environment));
+                        let to = (region, environment);
                         let taken = claim(conn, to, &owner, now, until, share)?;
                         free -= i64::try_from(taken.len()).unwrap_or(free);
                         rows.extend(taken);
@@ -151,21 +139,18 @@ type ClaimRow = (MessageId, RegionCode, Environment, i64, Vec<u8>);
 
 fn claim(
     conn: &mut DbConnection,
-    to: Option<(RegionCode, Environment)>,
+    (region, environment): (RegionCode, Environment),
     owner: &str,
     now: Timestamp,
     until: Timestamp,
     limit: i64,
 ) -> Result<Vec<ClaimRow>, StoreError> {
-    let mut due = delivery::table
+    let due = delivery::table
         .inner_join(payload::table.on(payload::message_id.eq(delivery::message_id)))
         .filter(delivery::state.eq(DeliveryState::Queued))
         .filter(delivery::next_attempt_at.le(now))
-        .into_boxed();
-    if let Some((region, environment)) = to {
-        due = due.filter(delivery::region.eq(region)).filter(delivery::environment.eq(environment));
-    }
-    let due = due
+        .filter(delivery::region.eq(region))
+        .filter(delivery::environment.eq(environment))
         .order(delivery::next_attempt_at.asc())
         .limit(limit)
         .select((

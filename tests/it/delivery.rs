@@ -54,7 +54,9 @@ fn assert_queued(reply: &str, control_id: &str) {
 /// Makes a delivery that waits for its next attempt due now, as the passing of time would.
 async fn make_due(app: &TestApp) {
     let (owner, later) = ("clock".to_owned(), Timestamp::now().plus(Duration::from_hours(1)));
-    let claims = app.store().delivery_claim(owner, later, Duration::ZERO, 1_000).await.unwrap();
+    let held = vec![("CAIRBA".parse().unwrap(), Environment::Test, 0)];
+    let claims =
+        app.store().delivery_claim(owner, later, Duration::ZERO, 1_000, held).await.unwrap();
     assert!(!claims.is_empty(), "something waits");
     app.store().delivery_release_all(Timestamp::now()).await.unwrap();
 }

@@ -141,7 +141,10 @@ async fn two_workers_never_claim_the_same_delivery() {
         app.submit(&sender, &vxu(&format!("N-{n}"), &[])).await.hl7();
     }
     let (now, minute) = (Timestamp::now(), Duration::from_mins(1));
-    let claim = |owner: &str, now| app.store().delivery_claim(owner.to_owned(), now, minute, 12);
+    let (free, held) = (24, vec![("CAIRBA".parse().unwrap(), Environment::Test, 0)]);
+    let claim = |owner: &str, now| {
+        app.store().delivery_claim(owner.to_owned(), now, minute, free, held.clone())
+    };
 
     let (one, two) = tokio::join!(claim("one", now), claim("two", now));
     let none = claim("three", now).await.unwrap();
