@@ -654,3 +654,18 @@ async fn retention_removes_what_is_delivered_and_never_what_is_not() {
     let app = app.restart("").await;
     app.until("delivered", async || state(&app, "WAITING").await == MessageState::Delivered).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_answers_without_end_is_cut_off_and_its_reply_is_not_passed_on() {
+    let endless = "x".repeat(12 << 20);
+    let registry = ScriptedRegistry::start(Script::Raw(200, "application/soap+xml", endless));
+    let app = TestApp::with(&registry.config("CAIRBA", "test")).await;
+    let sender = app.test_sender().await;
+
+    let answer = app.submit(&sender, &vxu("ONE", &[])).await;
+
+    assert!(answer.text.len() < 10_000, "{} bytes were passed on", answer.text.len()); // rows 71 and 98
+    assert_eq!(msa(&answer.hl7()), ("AA".to_owned(), "ONE".to_owned()));
+    assert!(errors(&answer.hl7())[0][4].contains("queued for CAIRBA"), "{}", answer.hl7());
+    assert!(app.is_alive().await);
+}

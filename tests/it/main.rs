@@ -6,6 +6,7 @@
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
+//! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
 //! - `outage`: the database cannot be written, the disk is full
@@ -13,6 +14,7 @@
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
+//! - `transport`: HTTP and TLS under a call
 //! - `wsdl`: the description that is served
 #![expect(
     clippy::unwrap_used,
@@ -29,6 +31,7 @@ mod clients;
 mod corpus;
 mod credentials;
 mod delivery;
+mod envelopes;
 mod faults;
 mod floors;
 mod outage;
@@ -36,4 +39,5 @@ mod privacy;
 mod routing;
 mod store;
 mod submit;
+mod transport;
 mod wsdl;

@@ -9,6 +9,21 @@ use super::Answer;
 
 const CONTRACT: &str = "urn:cdc:iisb:2011";
 
+/// Element in Detail, number, role.
+pub(crate) type Outcome = (&'static str, i64, &'static str);
+
+pub(crate) const MALFORMED: Outcome = ("fault", 4001, "Sender");
+pub(crate) const DTD: Outcome = ("fault", 4002, "Sender");
+pub(crate) const ENCODING: Outcome = ("fault", 4003, "Sender");
+pub(crate) const STRUCTURE: Outcome = ("fault", 4004, "Sender");
+pub(crate) const DUPLICATE: Outcome = ("fault", 4007, "Sender");
+pub(crate) const UNKNOWN_CHILD: Outcome = ("fault", 4008, "Sender");
+pub(crate) const LIMIT: Outcome = ("fault", 4009, "Sender");
+pub(crate) const INSTRUCTION: Outcome = ("fault", 4012, "Sender");
+pub(crate) const UNSUPPORTED: Outcome = ("UnsupportedOperationFault", 3000, "Sender");
+pub(crate) const OTHER_CONTRACT: Outcome = ("UnsupportedOperationFault", 3001, "Sender");
+pub(crate) const MUST_UNDERSTAND: Outcome = ("fault", 4021, "MustUnderstand");
+
 /// An element of a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
@@ -109,6 +124,10 @@ impl Fault {
     pub(crate) fn outcome(&self) -> (&str, i64, &str) {
         (&self.element, self.code, &self.role)
     }
+}
+
+pub(crate) fn fault_of(answer: &Answer) -> Fault {
+    answer.strict_fault().unwrap()
 }
 
 macro_rules! rule {

@@ -5,6 +5,7 @@ pub(crate) mod fault;
 mod logs;
 pub(crate) mod program;
 pub(crate) mod registry;
+pub(crate) mod soap;
 pub(crate) mod wire;
 
 use std::net::SocketAddr;
