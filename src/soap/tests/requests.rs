@@ -1,28 +1,17 @@
-//! The contract's rows as seen from both ends: requests read, replies and faults written and read back.
+//! Requests as callers write them, right and wrong.
 
 use std::borrow::Cow;
 
-use proptest::prelude::*;
-
+use super::{SECRET, SOAP12, envelope, header, read};
 use crate::soap::{
-    AddressingVersion, EchoBack, EchoReply, Envelope, EnvelopeError, EnvelopeErrorKind as Kind,
-    Fault, FaultCode, FaultKind, Limits, MediaType, NotUnderstood, Operation, RemoteFault,
-    Response, ResponseError, Role, SoapVersion, Submission, connectivity_test_request,
-    connectivity_test_response, read_envelope, read_response, submit_single_message_request,
-    submit_single_message_response, write_fault,
+    AddressingVersion, EchoBack, EnvelopeErrorKind as Kind, Limits, MediaType, NotUnderstood,
+    Operation, SoapVersion, Submission, read_envelope,
 };
 
-const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const WSSE: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 const PLAIN: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText";
-const SECRET: &str = "hunter2";
-const HL7: &str = "MSH|^~\\&|EHR|SF-000001\rPID|1||1^^^X^MR||DOE&CO^<JANE>\r";
-
-fn read(document: &str) -> Result<Envelope<'_>, EnvelopeError> {
-    read_envelope(document.as_bytes(), &MediaType::default(), &Limits::default())
-}
 
 fn kind(document: &str) -> Kind {
     read(document).unwrap_err().kind
@@ -30,12 +19,6 @@ fn kind(document: &str) -> Kind {
 
 fn detail(document: &str) -> String {
     read(document).unwrap_err().detail.into_owned()
-}
-
-fn envelope(header: &str, body: &str) -> String {
-    format!(
-        "<s:Envelope xmlns:s=\"{SOAP12}\" xmlns=\"urn:cdc:iisb:2011\">{header}<s:Body>{body}</s:Body></s:Envelope>"
-    )
 }
 
 fn submit(children: &str) -> String {
@@ -62,14 +45,6 @@ fn echo(body: &str) -> EchoBack<'static> {
         Operation::ConnectivityTest { echo_back: EchoBack::Absent } => EchoBack::Absent,
         Operation::SubmitSingleMessage(_) => panic!("not a connectivity test"),
     }
-}
-
-fn header(version: SoapVersion, block: &str) -> String {
-    let soap = version.namespace();
-    format!(
-        "<s:Envelope xmlns:s=\"{soap}\"><s:Header>{block}</s:Header><s:Body>\
-         <connectivityTest xmlns=\"urn:cdc:iisb:2011\"><echoBack>x</echoBack></connectivityTest></s:Body></s:Envelope>"
-    )
 }
 
 fn security(username: &str, password: &str, kind: &str) -> String {
@@ -579,20 +554,20 @@ fn nothing_of_the_message_is_in_an_error_or_in_debug() {
 #[test]
 fn the_recorded_requests_of_real_clients_are_read() {
     let fixtures = [
-        ("zeep", include_str!("../../tests/fixtures/soap/zeep.xml"), SoapVersion::V12),
-        ("php 1.1", include_str!("../../tests/fixtures/soap/php-soap11.xml"), SoapVersion::V11),
-        ("php 1.2", include_str!("../../tests/fixtures/soap/php-soap12.xml"), SoapVersion::V12),
-        ("node-soap", include_str!("../../tests/fixtures/soap/node-soap.xml"), SoapVersion::V11),
-        ("suds", include_str!("../../tests/fixtures/soap/suds.xml"), SoapVersion::V11),
-        ("gSOAP", include_str!("../../tests/fixtures/soap/gsoap.xml"), SoapVersion::V12),
-        ("Illinois", include_str!("../../tests/fixtures/soap/illinois.xml"), SoapVersion::V12),
-        ("CDATA", include_str!("../../tests/fixtures/soap/cdata-soap11.xml"), SoapVersion::V11),
+        ("zeep", include_str!("../../../tests/fixtures/soap/zeep.xml"), SoapVersion::V12),
+        ("php 1.1", include_str!("../../../tests/fixtures/soap/php-soap11.xml"), SoapVersion::V11),
+        ("php 1.2", include_str!("../../../tests/fixtures/soap/php-soap12.xml"), SoapVersion::V12),
+        ("node-soap", include_str!("../../../tests/fixtures/soap/node-soap.xml"), SoapVersion::V11),
+        ("suds", include_str!("../../../tests/fixtures/soap/suds.xml"), SoapVersion::V11),
+        ("gSOAP", include_str!("../../../tests/fixtures/soap/gsoap.xml"), SoapVersion::V12),
+        ("Illinois", include_str!("../../../tests/fixtures/soap/illinois.xml"), SoapVersion::V12),
+        ("CDATA", include_str!("../../../tests/fixtures/soap/cdata-soap11.xml"), SoapVersion::V11),
         (
             "Massachusetts",
-            include_str!("../../tests/fixtures/soap/massachusetts.xml"),
+            include_str!("../../../tests/fixtures/soap/massachusetts.xml"),
             SoapVersion::V12,
         ),
-        ("WCF", include_str!("../../tests/fixtures/soap/wcf-addressing.xml"), SoapVersion::V12),
+        ("WCF", include_str!("../../../tests/fixtures/soap/wcf-addressing.xml"), SoapVersion::V12),
     ];
 
     for (client, text, version) in fixtures {
@@ -603,352 +578,5 @@ fn the_recorded_requests_of_real_clients_are_read() {
         assert_eq!(read.password.as_deref(), Some(SECRET), "{client}");
         assert_eq!(read.facility_id.as_deref(), Some("SF-000001"), "{client}");
         assert!(read.hl7_message.unwrap().trim_start().starts_with("MSH|^~\\&"), "{client}");
-    }
-}
-
-#[test]
-fn every_fault_has_the_shape_of_the_contract_in_both_versions() {
-    for code in FaultCode::ALL {
-        let fault = Fault::new(code, "What <happened> & why.\r").with_reference("0198-abc");
-        for version in [SoapVersion::V11, SoapVersion::V12] {
-            let bytes = write_fault(version, &fault, None);
-            let text = String::from_utf8(bytes.clone()).unwrap();
-
-            let Ok(Response::Fault(read)) = read_response(&bytes, &Limits::default()) else {
-                panic!("{text}")
-            };
-
-            let silent = version == SoapVersion::V11 && code == FaultCode::MustUnderstand;
-            assert_eq!(read.reason, "What <happened> & why.\r Reference: 0198-abc");
-            assert_eq!(read.version, version);
-            assert_eq!(read.iis_code, (!silent).then_some(i64::from(code.number())), "{text}");
-            assert_eq!(read.fault_name.as_deref(), (!silent).then_some(fault.kind().element()));
-            assert_eq!(read.iis_reason.as_deref(), (!silent).then_some(fault.kind().reason()));
-            assert_eq!(read.iis_detail.as_deref(), (!silent).then_some(read.reason.as_str()));
-            assert_eq!(
-                text.matches("<env:Text ").count(),
-                usize::from(version == SoapVersion::V12)
-            );
-        }
-    }
-}
-
-#[test]
-fn a_security_fault_is_written_to_the_letter() {
-    let fault = Fault::new(FaultCode::CredentialsRefused, "The credentials were not accepted.");
-
-    let modern = String::from_utf8(write_fault(SoapVersion::V12, &fault, None)).unwrap();
-    let old = String::from_utf8(write_fault(SoapVersion::V11, &fault, None)).unwrap();
-
-    let inside = "<SecurityFault xmlns=\"urn:cdc:iisb:2011\"><Code>2010</Code><Reason>Security</Reason>\
-                  <Detail>The credentials were not accepted.</Detail></SecurityFault>";
-    assert!(modern.ends_with(&format!(
-        "<env:Body><env:Fault><env:Code><env:Value>env:Sender</env:Value></env:Code><env:Reason>\
-         <env:Text xml:lang=\"en\">The credentials were not accepted.</env:Text></env:Reason>\
-         <env:Detail>{inside}</env:Detail></env:Fault></env:Body></env:Envelope>"
-    )));
-    assert!(old.ends_with(&format!(
-        "<env:Body><env:Fault><faultcode>env:Client</faultcode><faultstring>The credentials were not accepted.\
-         </faultstring><detail>{inside}</detail></env:Fault></env:Body></env:Envelope>"
-    )));
-}
-
-#[test]
-fn protocol_faults_carry_their_headers() {
-    let mismatch = Fault::new(FaultCode::VersionMismatch, "x");
-    let header = Fault::new(FaultCode::MustUnderstand, "x")
-        .with_not_understood(NotUnderstood::new("Pay", "urn:\"q"));
-
-    let mismatch = String::from_utf8(write_fault(SoapVersion::V12, &mismatch, None)).unwrap();
-    let header = String::from_utf8(write_fault(SoapVersion::V12, &header, None)).unwrap();
-
-    assert!(mismatch.contains("<env:Value>env:VersionMismatch</env:Value>"));
-    assert!(mismatch.contains("qname=\"soap12:Envelope\""));
-    assert!(header.contains("<env:NotUnderstood xmlns:nu=\"urn:&quot;q\" qname=\"nu:Pay\"/>"));
-    assert!(header.contains("<env:Value>env:MustUnderstand</env:Value>"));
-}
-
-#[test]
-fn a_fault_stays_well_formed_whatever_its_detail_holds() {
-    let fault = Fault::new(FaultCode::Internal, "a\u{B}\u{0}\u{FFFF}]]>");
-
-    let reply = write_fault(SoapVersion::V12, &fault, None);
-
-    let Ok(Response::Fault(read)) = read_response(&reply, &Limits::default()) else {
-        panic!("not a fault")
-    };
-    assert_eq!(read.iis_detail.as_deref(), Some("a\u{FFFD}\u{FFFD}\u{FFFD}]]>"));
-}
-
-#[test]
-fn roles_follow_the_cause_and_may_be_overruled() {
-    let mut fault = Fault::new(FaultCode::Internal, "x");
-    assert!(
-        String::from_utf8_lossy(&write_fault(SoapVersion::V12, &fault, None))
-            .contains("env:Receiver")
-    );
-    assert!(
-        String::from_utf8_lossy(&write_fault(SoapVersion::V11, &fault, None))
-            .contains("env:Server")
-    );
-
-    fault.role = Role::Sender;
-
-    assert!(
-        String::from_utf8_lossy(&write_fault(SoapVersion::V12, &fault, None))
-            .contains("env:Sender")
-    );
-}
-
-#[test]
-fn numbers_are_unique_and_in_their_blocks() {
-    let numbers: Vec<u16> = FaultCode::ALL.iter().map(|code| code.number()).collect();
-
-    assert!(numbers.is_sorted_by(|a, b| a < b));
-    assert_eq!(FaultCode::SeveralMessages.kind(), FaultKind::MessageTooLarge);
-    assert_eq!(FaultCode::FacilityMissing.kind(), FaultKind::Security);
-    assert_eq!(FaultCode::OtherContract.kind(), FaultKind::UnsupportedOperation);
-    assert_eq!(FaultCode::NoMsh.kind(), FaultKind::Unknown);
-}
-
-#[test]
-fn an_envelope_error_becomes_its_fault() {
-    let unsupported = read(&envelope("", "<submitSingleMessageX/>")).unwrap_err().fault();
-    let mandatory =
-        read(&header(SoapVersion::V12, "<q:Pay xmlns:q='urn:q' s:mustUnderstand='1'/>"))
-            .unwrap_err()
-            .fault();
-
-    assert_eq!((unsupported.code, unsupported.role), (FaultCode::UnknownOperation, Role::Sender));
-    assert_eq!(mandatory.not_understood, Some(NotUnderstood::new("Pay", "urn:q")));
-}
-
-#[test]
-fn an_errors_reply_still_relates_to_the_request() {
-    let block = "<s:Header><a:MessageID xmlns:a='http://www.w3.org/2005/08/addressing'>urn:1</a:MessageID></s:Header>";
-    let error = read(&envelope(block, "<submitSingleMessageX/>")).unwrap_err();
-
-    let reply = write_fault(error.version, &error.fault(), error.related.as_deref());
-
-    let reply = String::from_utf8(reply).unwrap();
-    assert!(reply.contains(">urn:1</wsa:RelatesTo>"));
-    assert!(reply.contains(">urn:cdc:iisb:2011:Fault:unsupportedOperationFault</wsa:Action>"));
-}
-
-#[test]
-fn replies_of_registries_are_read_in_every_dialect() {
-    let limits = Limits::default();
-    for reply in [
-        "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Body><r:submitSingleMessageResponse \
-         xmlns:r='urn:cdc:iisb:2011'><r:return>MSH|^~\\&amp;&#13;</r:return></r:submitSingleMessageResponse></s:Body></s:Envelope>",
-        "<Envelope><Body><submitSingleMessageResponse><return><![CDATA[MSH|^~\\&]]>&#xD;</return>\
-         </submitSingleMessageResponse></Body></Envelope>\r\n",
-        "<submitSingleMessageResponse><extra/><return>MSH|^~\\&amp;&#13;</return></submitSingleMessageResponse>",
-        "<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope'><e:Header><x/></e:Header><e:Body>\
-         <SubmitSingleMessageResponse xmlns='urn:cdc:iisb:2014'><Hl7Message>MSH|^~\\&amp;&#xd;</Hl7Message>\
-         </SubmitSingleMessageResponse></e:Body></e:Envelope>",
-    ] {
-        let read = read_response(reply.as_bytes(), &limits);
-        assert_eq!(read, Ok(Response::SubmitSingleMessage("MSH|^~\\&\r".into())), "{reply}");
-    }
-}
-
-#[test]
-fn faults_of_registries_are_read_in_every_dialect() {
-    let expected =
-        |version, name: Option<&str>, code, reason: Option<&str>, detail: Option<&str>| {
-            RemoteFault {
-                version,
-                code_value: "Receiver".into(),
-                reason: "no".into(),
-                fault_name: name.map(str::to_owned),
-                iis_code: code,
-                iis_reason: reason.map(str::to_owned),
-                iis_detail: detail.map(str::to_owned),
-            }
-        };
-    let cases = [
-        (
-            "<Envelope xmlns='http://www.w3.org/2003/05/soap-envelope'><Fault><Code><Value>Receiver</Value></Code>\
-             <Reason><Text>no</Text></Reason><Detail><SecurityFault xmlns='urn:cdc:iisb:2011'><Code> 10 </Code>\
-             <Reason>Security Fault</Reason><Detail><![CDATA[d]]></Detail></SecurityFault></Detail></Fault></Envelope>",
-            expected(
-                SoapVersion::V12,
-                Some("SecurityFault"),
-                Some(10),
-                Some("Security Fault"),
-                Some("d"),
-            ),
-        ),
-        (
-            "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body><s:Fault>\
-             <faultcode>s:Receiver</faultcode><faultstring>no</faultstring><detail><n:SecurityFault xmlns:n='urn:n'/>\
-             <n:Code xmlns:n='urn:n'>60</n:Code></detail></s:Fault></s:Body></s:Envelope>",
-            expected(SoapVersion::V11, Some("SecurityFault"), Some(60), None, None),
-        ),
-        (
-            "<Fault><Code><Value>x:Receiver</Value></Code><Reason><Text>no</Text><Text>nein</Text></Reason></Fault>",
-            expected(SoapVersion::V12, None, None, None, None),
-        ),
-    ];
-
-    for (reply, fault) in cases {
-        assert_eq!(
-            read_response(reply.as_bytes(), &Limits::default()),
-            Ok(Response::Fault(fault)),
-            "{reply}"
-        );
-    }
-}
-
-#[test]
-fn what_is_no_reply_is_told_apart() {
-    let limits = Limits::default();
-
-    for reply in [
-        "",
-        "<html><body>503</body></html>",
-        "<!DOCTYPE html><html></html>",
-        "<Envelope>",
-        "no",
-        "<Fault>\u{13}</Fault>",
-    ] {
-        assert_eq!(
-            read_response(reply.as_bytes(), &limits),
-            Err(ResponseError::NotSoap),
-            "{reply}"
-        );
-    }
-    let empty = "<Envelope><Body><submitSingleMessageResponse/></Body></Envelope>";
-    assert_eq!(read_response(empty.as_bytes(), &limits), Err(ResponseError::MissingReturn));
-    assert_eq!(read_response("<Body>".repeat(99).as_bytes(), &limits), Err(ResponseError::Limit));
-}
-
-#[test]
-fn a_remote_fault_prints_its_shape_only() {
-    let reply = format!(
-        "<Fault><Code><Value>{SECRET}</Value></Code><Reason><Text>{SECRET}</Text></Reason><Detail><{SECRET}><Detail>\
-         {SECRET}</Detail></{SECRET}></Detail></Fault>"
-    );
-
-    let text = format!("{:?}", read_response(reply.as_bytes(), &Limits::default()).unwrap());
-
-    assert!(!text.contains(SECRET), "{text}");
-}
-
-/// Any text XML 1.0 can carry, awkward characters first.
-fn legal_text() -> impl Strategy<Value = String> {
-    let awkward = prop::sample::select(vec![
-        '\r', '\n', '\t', ' ', '&', '<', '>', '"', '\'', ']', '\u{FFFD}', '\u{85}', 'ｅ',
-    ]);
-    let any = any::<char>().prop_filter("legal in XML", |c| crate::soap::text::is_xml_char(*c));
-    prop::collection::vec(prop_oneof![awkward, any], 0..120)
-        .prop_map(|chars| chars.into_iter().collect())
-}
-
-fn any_version() -> impl Strategy<Value = SoapVersion> {
-    prop_oneof![Just(SoapVersion::V11), Just(SoapVersion::V12)]
-}
-
-/// Documents that are nearly right: fragments of the contract in any order.
-fn fragments() -> impl Strategy<Value = Vec<u8>> {
-    let pieces: Vec<&'static [u8]> = vec![
-        b"<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' xmlns='urn:cdc:iisb:2011'>",
-        b"</s:Envelope>",
-        b"<s:Header>",
-        b"</s:Header>",
-        b"<s:Body>",
-        b"</s:Body>",
-        b"<submitSingleMessage>",
-        b"</submitSingleMessage>",
-        b"<hl7Message>",
-        b"</hl7Message>",
-        b"<connectivityTest>",
-        b"</connectivityTest>",
-        b"<echoBack>",
-        b"</echoBack>",
-        b"<echoBack/>",
-        b"<![CDATA[",
-        b"]]>",
-        b"&amp;",
-        b"&#xD;",
-        b"&",
-        b";",
-        b"<",
-        b">",
-        b"<!--",
-        b"-->",
-        b"<?xml version='1.0'?>",
-        b"<!DOCTYPE",
-        b"x",
-        b" ",
-        b"\r\n",
-        b"\0",
-        b"\xEF\xBB\xBF",
-        b"\xFF\xFE",
-        b"a='1'",
-        b"<s:Fault>",
-        b"</s:Fault>",
-        b"<return>",
-        b"<submitSingleMessageResponse>",
-        b"\xC3",
-        b"\xA9",
-        b"=\"",
-        b"xmlns:",
-    ];
-    prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|parts| parts.concat())
-}
-
-proptest! {
-    #[test]
-    fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = read_envelope(&bytes, &MediaType::default(), &Limits::default()); // only that it returns
-        let _ = read_response(&bytes, &Limits::default()); // only that it returns
-    }
-
-    #[test]
-    fn nearly_right_bytes_never_panic(bytes in fragments()) {
-        let _ = read_envelope(&bytes, &MediaType::default(), &Limits::default()); // only that it returns
-        let _ = read_response(&bytes, &Limits::default()); // only that it returns
-    }
-
-    #[test]
-    fn a_damaged_request_never_panics(at in 0_usize..900, byte in any::<u8>()) {
-        let mut bytes = submit_single_message_request(SoapVersion::V12, "u", "p", "f", HL7);
-        let at = at % bytes.len();
-        bytes[at] = byte;
-
-        let _ = read_envelope(&bytes, &MediaType::default(), &Limits::default()); // only that it returns
-        let _ = read_envelope(&bytes[..at], &MediaType::default(), &Limits::default()); // only that it returns
-    }
-
-    #[test]
-    fn what_our_client_writes_our_reader_reads(
-        version in any_version(), a in legal_text(), b in legal_text(), c in legal_text(), d in legal_text(),
-    ) {
-        let request = submit_single_message_request(version, &a, &b, &c, &d);
-        let read = read_envelope(&request, &MediaType::default(), &Limits::default()).unwrap();
-        let expected = Submission {
-            username: Some(a.into()), password: Some(b.into()), facility_id: Some(c.into()), hl7_message: Some(d.into()),
-        };
-        prop_assert_eq!(read.version, version);
-        prop_assert!(read.operation == Operation::SubmitSingleMessage(expected));
-    }
-
-    #[test]
-    fn an_echo_goes_round_unchanged(version in any_version(), text in legal_text()) {
-        let request = connectivity_test_request(version, &text);
-        let read = read_envelope(&request, &MediaType::default(), &Limits::default()).unwrap();
-        let Operation::ConnectivityTest { echo_back } = &read.operation else { panic!("not a connectivity test") };
-        let reply = connectivity_test_response(version, &EchoReply::from(echo_back), None);
-
-        prop_assert!(read_response(&reply, &Limits::default()) == Ok(Response::ConnectivityTest(text)));
-    }
-
-    #[test]
-    fn a_reply_is_read_back_equal(version in any_version(), text in legal_text()) {
-        let reply = submit_single_message_response(version, &text, None);
-
-        prop_assert!(read_response(&reply, &Limits::default()) == Ok(Response::SubmitSingleMessage(text)));
     }
 }
