@@ -1,9 +1,11 @@
 //! HTTP and TLS under a call: media types, sizes, lengths, chunks, methods, time-outs, handshakes. The numbers are rows of
 //! the contract's section 6.
 
+use futures_util::future::join_all;
 use reqwest::Method;
 
 use crate::support::fault::{MALFORMED, STRUCTURE, fault_of};
+use crate::support::registry::{Gate, Script, ScriptedRegistry};
 use crate::support::soap::{ECHO, SOAP_1_2};
 use crate::support::wire::{Line, chunk, post};
 use crate::support::{Answer, TestApp, answer, envelope, msa, vxu};
@@ -137,6 +139,51 @@ async fn by_default_a_message_may_have_a_mebicharacter_and_a_request_two_mebibyt
     assert_eq!(fault_of(&much_longer).outcome(), ("MessageTooLargeFault", 1000, "Sender"));
     assert_eq!(app.registry("CAIRBA").await.len(), 1);
     assert!(app.is_alive().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_all_requests_together_are_bounded() {
+    let gate = Gate::shut();
+    let registry = ScriptedRegistry::start(Script::Behind(gate.clone(), Box::new(Script::Accept)));
+    let app = TestApp::with(&format!(
+        "[server]\nmax_body_memory_mib = 8\n[gateway]\nrelay_deadline_seconds = 600\nsend_timeout_seconds = 600\n{}",
+        registry.config("CAIRBA", "test")
+    ))
+    .await;
+    let sender = app.test_sender().await;
+    let texts: Vec<String> = (0..7)
+        .map(|n| format!("{}ZZZ|{}", vxu(&format!("N-{n}"), &[]), "x".repeat(1_000_000)))
+        .collect();
+    let padding = " ".repeat(2_000_000);
+    let large = envelope(ECHO).replace("<soap:Body>", &format!("<soap:Body>{padding}"));
+    let request = post("Content-Type: application/soap+xml\r\n", &large);
+
+    let under_way = join_all(texts.iter().map(|text| app.submit(&sender, text)));
+    let meanwhile = async {
+        app.until("all are at the registry", async || registry.received().len() == 7).await;
+        let refused = app
+            .talk(move |line| {
+                let _ = line.send(request); // it may be refused before its end
+                line.answer().unwrap()
+            })
+            .await;
+        let small = app.is_alive().await;
+        gate.open();
+        (refused, small)
+    };
+    let (replies, (refused, small)) = tokio::join!(under_way, meanwhile);
+
+    assert_eq!(fault_of(&refused).outcome(), ("fault", 4010, "Receiver"));
+    assert_eq!(refused.header("retry-after"), "5");
+    assert!(small, "a small request has room");
+    for (n, reply) in replies.iter().enumerate() {
+        assert_eq!(msa(&reply.hl7()), ("AA".to_owned(), format!("N-{n}")));
+    }
+    assert_eq!(
+        app.post(SOAP_1_2, large).await.status,
+        200,
+        "what was answered gives its room back"
+    );
 }
 
 /// The head of a POST with a chunked body.

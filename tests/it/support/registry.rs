@@ -10,6 +10,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use izportal::server::{LocalAuthority, ServerTls};
 use izportal::soap::{SoapVersion, submit_single_message_response};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
 /// What the registry does with the next call.
 #[derive(Clone, Debug)]
@@ -22,6 +23,26 @@ pub(crate) enum Script {
     Raw(u16, &'static str, String),
     /// Waits, then goes on with the inner script.
     After(Duration, Box<Self>),
+    /// Waits until the test opens the gate, then goes on with the inner script.
+    Behind(Gate, Box<Self>),
+}
+
+/// Holds every call until it is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(crate) fn shut() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.close();
+    }
+
+    async fn opened(&self) {
+        let _ = self.0.acquire().await; // an error: it has been closed, which is how it opens
+    }
 }
 
 struct Shared {
@@ -99,9 +120,18 @@ async fn serve(body: Bytes, shared: Data<Shared>) -> HttpResponse {
     shared.received.lock().unwrap().push(text.clone());
     let mut script =
         shared.scripts.lock().unwrap().pop_front().unwrap_or_else(|| shared.fallback.clone());
-    while let Script::After(wait, next) = script {
-        tokio::time::sleep(wait).await;
-        script = *next;
+    loop {
+        script = match script {
+            Script::After(wait, next) => {
+                tokio::time::sleep(wait).await;
+                *next
+            }
+            Script::Behind(gate, next) => {
+                gate.opened().await;
+                *next
+            }
+            _ => break,
+        };
     }
     match script {
         Script::Ack(hl7) => soap(&hl7),
@@ -109,7 +139,7 @@ async fn serve(body: Bytes, shared: Data<Shared>) -> HttpResponse {
         Script::Raw(status, content_type, body) => {
             HttpResponse::build(status.try_into().unwrap()).content_type(content_type).body(body)
         }
-        Script::After(..) => unreachable!("waited above"),
+        Script::After(..) | Script::Behind(..) => unreachable!("waited above"),
     }
 }
 
