@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use izportal::app::{App, Base};
 use izportal::domain::{
     Delivery, DeliveryState, Environment, MessageRecord, MessageState, SiteKind, SiteStatus,
@@ -16,10 +17,11 @@ use izportal::soap::{Fault, FaultCode, SoapVersion, write_fault};
 use izportal::store::{MessageFilter, Part, RetentionLimits};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::support::program::{Installation, eventually, submit};
-use crate::support::registry::{Script, ScriptedRegistry, ack};
-use crate::support::{Sender, TestApp, errors, msa, vxu};
+use crate::support::registry::{Gate, Script, ScriptedRegistry, ack};
+use crate::support::{Sender, TestApp, errors, msa, replace_field, vxu};
 
 /// Nothing leaves the queue: the sender is answered at once and no worker runs.
 const QUEUE_ONLY: &str = "[gateway]\nreply = \"accept\"\ndelivery_workers = 0\n";
@@ -208,6 +210,39 @@ async fn a_late_registry_is_waited_for_after_the_sender_was_answered() {
     let afterwards = app.submit(&sender, &vxu("LATE", &[])).await.hl7();
     assert_eq!(afterwards, ack("AA", "LATE", ""), "the repetition gets the registry's own reply");
     assert_eq!(registry.received().len(), 1, "and is not sent again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_holds_no_more_than_128_senders() {
+    let gate = Gate::shut();
+    let registry = ScriptedRegistry::start(Script::Behind(gate.clone(), Box::new(Script::Accept)));
+    let settings = "delivery_workers = 0\nrelay_deadline_seconds = 600\nsend_timeout_seconds = 600";
+    let app = before(&registry, settings).await;
+    let sender = app.test_sender().await;
+    let of_another_registry = app.credential("DE-000001", Environment::Production).await;
+
+    let all = numbered(128);
+    let waiting = join_all(all.iter().map(|(_, hl7)| app.submit(&sender, hl7)));
+    let meanwhile = async {
+        app.until("all are at the registry", async || registry.received().len() == 128).await;
+        let next = vxu("NEXT", &[]);
+        let next = timeout(Duration::from_secs(20), app.submit(&sender, &next)).await;
+        let other = replace_field(&vxu("OTHER", &[]), "MSH", 11, "P");
+        let other = app.submit(&of_another_registry, &other).await;
+        let received = registry.received().len();
+        gate.open();
+        (next.unwrap(), other, received)
+    };
+    let (relayed, (next, other, received)) = tokio::join!(waiting, meanwhile);
+
+    assert_queued(&next.hl7(), "NEXT");
+    assert_eq!(received, 128, "the next one was not sent");
+    assert_eq!(errors(&other.hl7()).len(), 0, "another registry has places of its own");
+    for ((id, _), reply) in all.iter().zip(relayed) {
+        assert_eq!(reply.hl7(), ack("AA", id, ""));
+    }
+    let after = app.submit(&sender, &vxu("AFTER", &[])).await.hl7();
+    assert_eq!(after, ack("AA", "AFTER", ""), "a place is free again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
