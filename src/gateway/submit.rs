@@ -558,6 +558,26 @@ mod tests {
         assert_eq!(recorded(&gateway).await, [id]);
     }
 
+    #[test]
+    fn what_stops_a_message_stays_in_sight_however_much_is_found() {
+        let note = || Diagnostic::note("NOTE", None, "a remark");
+        let stop = Diagnostic::reject(
+            "STOP",
+            ErrorCode::SegmentSequenceError,
+            Location::segment("PID", 1),
+            "an error",
+        );
+        let mut found: Vec<_> = (0..149).map(|_| note()).collect();
+        found.push(stop);
+
+        let told = capped(found);
+
+        let rules: Vec<_> = told.iter().map(|one| one.rule).collect();
+        assert_eq!((rules.len(), rules[0], rules[100]), (101, "STOP", "GW-MORE"));
+        assert_eq!(told[100].text, "50 more findings are not listed.");
+        assert_eq!(capped((0..100).map(|_| note()).collect()).len(), 100, "a hundred are told");
+    }
+
     /// The messages in the store.
     async fn recorded(gateway: &Gateway) -> Vec<MessageId> {
         let filter = MessageFilter { limit: 10, ..MessageFilter::default() };

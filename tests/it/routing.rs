@@ -663,6 +663,22 @@ async fn a_message_needs_a_control_id_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_very_many_findings_the_first_hundred_are_told_and_kept() {
+    let app = TestApp::start().await;
+    let sender = app.test_sender().await;
+    let hl7 = format!("{}{}", message("MANY", &[]), "ORC|RE\r".repeat(150));
+
+    let reply = app.submit(&sender, &hl7).await.hl7();
+
+    let told = errors(&reply);
+    assert_eq!((msa(&reply).0.as_str(), told.len()), ("AE", 101));
+    assert!(told[100][4].ends_with("more findings are not listed."), "{}", told[100][4]);
+    let id = app.message("MANY").await.id;
+    let (record, kept, _) = app.store().message_by_id(id).await.unwrap();
+    assert_eq!((record.diagnostics, kept.len(), kept[100].rule.as_str()), (101, 101, "GW-MORE"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_needs_its_patient_and_whole_order_groups() {
     let app = TestApp::start().await;
     let sender = app.test_sender().await;
