@@ -320,3 +320,31 @@ impl Gateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::gateway::fixture::gateway;
+
+    #[tokio::test]
+    async fn a_worker_that_breaks_down_is_begun_anew() {
+        let dir = TempDir::new().unwrap();
+        let gateway = gateway(&dir).await;
+        let begun = Arc::new(AtomicUsize::new(0));
+
+        let work = |_| {
+            let begun = Arc::clone(&begun);
+            async move {
+                let before = begun.fetch_add(1, Ordering::Relaxed);
+                assert!(before == 2, "broken on purpose");
+            }
+        };
+        gateway.supervised("test", work).await;
+
+        assert_eq!(begun.load(Ordering::Relaxed), 3, "two times broken, then done");
+    }
+}
