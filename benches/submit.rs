@@ -3,45 +3,24 @@
 //! 64 submissions are under way at one time, as 64 connections would have it; the figure is the time of all 64.
 #![expect(clippy::unwrap_used, reason = "a bench may stop")]
 
+mod support;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use izportal::app::{Base, gateway_settings};
+use izportal::app::gateway_settings;
 use izportal::backends::Backends;
 use izportal::config::Config;
-use izportal::domain::{Environment, SiteKind, SiteStatus, Timestamp};
-use izportal::gateway::{CREDENTIAL_PURPOSE, Call, Gateway};
-use izportal::store::{NewCredential, NewSite};
+use izportal::domain::Timestamp;
+use izportal::gateway::{Call, Gateway};
 
-const PASSWORD: &str = "4rr36r2spa9wc87mx5ccybhdegw195ag7pnwpxst";
+use crate::support::{PASSWORD, SITE, USERNAME, installation};
 
 async fn gateway(config: &Config) -> Arc<Gateway> {
-    let base = Base::open(config, true).await.unwrap();
-    let now = Timestamp::now();
-    let organization = base.store.organization_create("Bench".to_owned(), now).await.unwrap().id;
-    let site = NewSite {
-        id: Some("DE-000001".parse().unwrap()),
-        organization,
-        name: "Bench".to_owned(),
-        kind: SiteKind::Direct,
-        clinical: true,
-        county: Some("06001".to_owned()),
-        region: Some("CAIRBA".parse().unwrap()),
-        status: SiteStatus::Testing,
-    };
-    base.store.site_create(site, now).await.unwrap();
-    let credential = NewCredential {
-        site: "DE-000001".parse().unwrap(),
-        environment: Environment::Test,
-        username: "DE-000001-T".to_owned(),
-        facility_id: "DE-000001".to_owned(),
-        secret: base.key.hash(CREDENTIAL_PURPOSE, PASSWORD),
-        expires_at: None,
-    };
-    base.store.credential_issue(credential, now).await.unwrap();
+    let base = installation(config).await;
     base.store.directory_refresh().await.unwrap();
     let runtime = tokio::runtime::Handle::current();
     Gateway::new(base.store, Backends::default(), base.key, gateway_settings(config), runtime)
@@ -49,9 +28,9 @@ async fn gateway(config: &Config) -> Arc<Gateway> {
 
 async fn submit(gateway: &Gateway, text: &str) {
     let call = Call {
-        username: Some("DE-000001-T"),
+        username: Some(USERNAME),
         password: Some(PASSWORD),
-        facility_id: Some("DE-000001"),
+        facility_id: Some(SITE),
         hl7: Some(text),
         client_key: None,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),

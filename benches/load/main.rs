@@ -19,6 +19,8 @@
 
 mod client;
 mod service;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 

@@ -9,25 +9,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
-use izportal::app::Base;
 use izportal::config::Config;
-use izportal::domain::{Environment, Password, SiteKind, SiteStatus, Timestamp};
-use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::server::{LocalAuthority, ServerTls, Size};
 use izportal::soap::{SoapVersion, connectivity_test_request, submit_single_message_request};
-use izportal::store::{NewCredential, NewSite};
 use tempfile::TempDir;
+
+use crate::support::{PASSWORD, SITE, USERNAME, installation};
 
 /// A running process and how to call it.
 pub(crate) struct Service {
     child: Child,
     dir: TempDir,
     port: u16,
-    password: String,
     fixed: bool,
 }
-
-const SITE: &str = "DE-000001";
 
 impl Service {
     /// The gateway with this reply policy and number of delivery workers, on SQLite or on PostgreSQL.
@@ -44,7 +39,8 @@ impl Service {
             dir.path().join("data").display()
         );
         let config = Config::read(&text).unwrap();
-        let password = prepare(&config);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(installation(&config)).store.close();
         let file = dir.path().join("izportal.toml");
         fs::write(&file, text).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_izportal"))
@@ -53,7 +49,7 @@ impl Service {
             .stdout(File::create(dir.path().join("log")).unwrap())
             .spawn()
             .unwrap();
-        Self { child, dir, port, password, fixed: false }.ready()
+        Self { child, dir, port, fixed: false }.ready()
     }
 
     /// A handler that reads the body and answers with the same bytes each time.
@@ -69,7 +65,7 @@ impl Service {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, dir, port, password: "0".repeat(40), fixed: true }.ready()
+        Self { child, dir, port, fixed: true }.ready()
     }
 
     fn ready(self) -> Self {
@@ -96,8 +92,8 @@ impl Service {
             "echo" => connectivity_test_request(SoapVersion::V12, MARK),
             _ => submit_single_message_request(
                 SoapVersion::V12,
-                &format!("{SITE}-T"),
-                &self.password,
+                USERNAME,
+                PASSWORD,
                 SITE,
                 &include_str!("vxu.hl7").replace('\n', "\r").replace("{{control_id}}", MARK),
             ),
@@ -188,39 +184,6 @@ impl Request {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Records one Site with a test credential; gives its password.
-fn prepare(config: &Config) -> String {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let base = Base::open(config, true).await.unwrap();
-        let now = Timestamp::now();
-        let organization = base.store.organization_create("Load".to_owned(), now).await.unwrap().id;
-        let site = NewSite {
-            id: Some(SITE.parse().unwrap()),
-            organization,
-            name: "Load".to_owned(),
-            kind: SiteKind::Direct,
-            clinical: true,
-            county: Some("06001".to_owned()),
-            region: Some("CAIRBA".parse().unwrap()),
-            status: SiteStatus::Testing,
-        };
-        base.store.site_create(site, now).await.unwrap();
-        let password = Password::generate(&ring::rand::SystemRandom::new()).unwrap();
-        let credential = NewCredential {
-            site: SITE.parse().unwrap(),
-            environment: Environment::Test,
-            username: format!("{SITE}-T"),
-            facility_id: SITE.to_owned(),
-            secret: base.key.hash(CREDENTIAL_PURPOSE, password.reveal()),
-            expires_at: None,
-        };
-        base.store.credential_issue(credential, now).await.unwrap();
-        base.store.close();
-        password.reveal().to_owned()
-    })
 }
 
 #[cfg(feature = "postgres")]
