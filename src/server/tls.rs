@@ -2,15 +2,15 @@
 //!
 //! TLS 1.2 and 1.3, suites with AEAD and forward secrecy only: the provider has no others.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
@@ -64,11 +64,11 @@ impl LocalAuthority {
     pub fn open(folder: PathBuf) -> Result<Self, TlsSetupError> {
         fs::create_dir_all(&folder).map_err(|cause| file_error(&folder, &cause))?;
         let authority = Self { folder };
-        if !authority.path("ca.key").exists() {
+        let files =
+            TlsFiles { certificate: authority.certificate(), key: authority.path("ca.key") };
+        if !(files.certificate.exists() && files.key.exists()) {
             let key = KeyPair::generate()?;
-            let certificate = authority_params().self_signed(&key)?;
-            write_private(&authority.path("ca.key"), &key.serialize_pem())?;
-            write_public(&authority.path("ca.pem"), &certificate.pem())?;
+            files.replace(&key, &authority_params().self_signed(&key)?)?;
         }
         Ok(authority)
     }
@@ -88,8 +88,7 @@ impl LocalAuthority {
             let issuer = Issuer::new(authority_params(), KeyPair::from_pem(&pem)?);
             let key = KeyPair::generate()?;
             let certificate = server_params(names)?.signed_by(&key, &issuer)?;
-            write_private(&files.key, &key.serialize_pem())?;
-            write_public(&files.certificate, &certificate.pem())?;
+            files.replace(&key, &certificate)?;
         }
         Ok(files)
     }
@@ -158,18 +157,37 @@ fn named(common_name: &str) -> DistinguishedName {
     name
 }
 
-/// Replaces a file that only its owner can read.
-fn write_private(path: &Path, text: &str) -> Result<(), TlsSetupError> {
-    if path.exists() {
-        fs::remove_file(path).map_err(|cause| file_error(path, &cause))?;
+impl TlsFiles {
+    /// Puts a new pair in place. The old certificate goes first and the new one comes last, so that a pair whose making
+    /// broke off is seen to be incomplete and made anew.
+    fn replace(&self, key: &KeyPair, certificate: &Certificate) -> Result<(), TlsSetupError> {
+        remove(&self.certificate).map_err(|cause| file_error(&self.certificate, &cause))?;
+        put(&self.key, &key.serialize_pem(), private_file)?;
+        put(&self.certificate, &certificate.pem(), |path| File::create(path))
     }
-    private_file(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|cause| file_error(path, &cause))
 }
 
-fn write_public(path: &Path, text: &str) -> Result<(), TlsSetupError> {
-    fs::write(path, text).map_err(|cause| file_error(path, &cause))
+/// Writes a file beside its place and moves it there once it is whole.
+fn put(
+    path: &Path,
+    text: &str,
+    create: impl FnOnce(&Path) -> io::Result<File>,
+) -> Result<(), TlsSetupError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let put = || {
+        remove(&beside)?;
+        let mut file = create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    put().map_err(|cause| file_error(path, &cause))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.exists() { fs::remove_file(path) } else { Ok(()) }
 }
 
 /// What a TLS listener needs.
@@ -258,4 +276,64 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
     };
     let known = host.parse::<IpAddr>().is_ok() || ServerName::try_from(host).is_ok();
     known.then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const FILES: [&str; 4] = ["ca.key", "ca.pem", "server.key", "server.pem"];
+
+    fn names(name: &str) -> Vec<String> {
+        vec![name.to_owned()]
+    }
+
+    /// Opens the folder as a start does; its certificate must be good for the name, and its key the one that goes with it.
+    #[track_caller]
+    fn assert_usable(dir: &TempDir, name: &str, what: &str) {
+        let authority = LocalAuthority::open(dir.path().to_owned()).unwrap();
+        let files = authority.server_certificate(&names(name)).unwrap();
+        assert!(authority.fits(&files, &names(name)), "the certificate fits: {what}");
+        let config = ServerTls { files, client_ca: None }.config();
+        assert!(config.is_ok(), "{:?}: {what}", config.err());
+    }
+
+    #[test]
+    fn whichever_files_are_missing_the_next_start_makes_them_good() {
+        for kept in 0..16_u32 {
+            let dir = TempDir::new().unwrap();
+            assert_usable(&dir, "one.test", "new");
+            for (n, name) in FILES.iter().enumerate() {
+                if kept & (1 << n) == 0 {
+                    fs::remove_file(dir.path().join(name)).unwrap();
+                }
+                fs::write(dir.path().join(format!("{name}.new")), "-----BEG").unwrap();
+            }
+
+            assert_usable(&dir, "one.test", &format!("{kept:04b} of {FILES:?}"));
+        }
+    }
+
+    #[test]
+    fn a_start_that_breaks_off_while_it_replaces_a_pair_is_made_good_by_the_next() {
+        let dir = TempDir::new().unwrap();
+        assert_usable(&dir, "one.test", "new");
+        let obstacle = |name: &str| dir.path().join(format!("{name}.new"));
+
+        fs::create_dir(obstacle("server.pem")).unwrap();
+        let authority = LocalAuthority::open(dir.path().to_owned()).unwrap();
+        let broken_off = authority.server_certificate(&names("two.test")).is_err();
+        fs::remove_dir(obstacle("server.pem")).unwrap();
+        assert!(broken_off, "with the key in place and not the certificate");
+        assert_usable(&dir, "one.test", "the server's pair");
+
+        fs::remove_file(dir.path().join("ca.key")).unwrap();
+        fs::create_dir(obstacle("ca.pem")).unwrap();
+        let broken_off = LocalAuthority::open(dir.path().to_owned()).is_err();
+        fs::remove_dir(obstacle("ca.pem")).unwrap();
+        assert!(broken_off, "with the key in place and not the certificate");
+        assert_usable(&dir, "one.test", "the authority's pair");
+    }
 }
