@@ -95,6 +95,7 @@ pub struct Base {
     pub store: Arc<Store>,
     /// Key of credential hashes.
     pub key: ServerKey,
+    lock: Option<File>,
 }
 
 impl Base {
@@ -127,7 +128,18 @@ impl Base {
         if !store.body_key_opens().await? {
             return Err(AppError::OtherKey("body"));
         }
-        Ok(Self { store, key: keys.server })
+        Ok(Self { store, key: keys.server, lock: None })
+    }
+
+    /// Makes this the one process that serves from an embedded database; [`App::start`] does it for those who have not.
+    ///
+    /// # Errors
+    /// When another process serves from it.
+    pub fn claim(&mut self, config: &Config) -> Result<(), AppError> {
+        if self.lock.is_none() {
+            self.lock = lock(&config.database_url()?)?;
+        }
+        Ok(())
     }
 }
 
@@ -160,11 +172,11 @@ impl App {
     /// Starts everything; resolves when the listeners accept.
     pub async fn start(
         config: &Config,
-        base: Base,
+        mut base: Base,
         log: SummaryLog,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
-        let lock = lock(&config.database_url()?)?;
+        base.claim(config)?;
         base.store.begin_process(Timestamp::now()).await?;
         if base.store.is_embedded() {
             // No other process has deliveries in hand, so what an earlier run held is due at once.
@@ -220,7 +232,7 @@ impl App {
             server::public(listener, tls.config()?, size, endpoint, health.clone(), landing);
         servers.push(run(public, "the public listener")?);
         let ops = operations(config, &health, &mut servers)?;
-        Ok(Self { gateway, public_url, ops, ca, health, servers, worker, _lock: lock })
+        Ok(Self { gateway, public_url, ops, ca, health, servers, worker, _lock: base.lock })
     }
 
     /// Address of the SOAP service.

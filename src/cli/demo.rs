@@ -131,7 +131,9 @@ impl Demo {
         config.gateway.reply = self.reply;
         let logs = Logs::start(config.log.format, &config.log.filter).map_err(Failure::usage)?;
 
-        let base = Base::open(&config, true).await?;
+        let mut base = Base::open(&config, true).await?;
+        // Before anything is changed: the passwords of a demonstration that runs stay good.
+        base.claim(&config)?;
         let now = Timestamp::now();
         invent_sites(&base, now).await?;
         let mut senders = vec![];
@@ -140,9 +142,8 @@ impl Demo {
                 senders.push(credential(&base, sender, *environment, site_id, region, now).await?);
             }
         }
-        base.store.close();
 
-        let app = serve::start(&config, true, &logs).await?;
+        let app = serve::start(&config, base, &logs).await?;
         let first = senders.first().ok_or_else(|| Failure::failed("there is no sender"))?;
         first_submission(&app, first).await?;
         let request = self.data_dir.join("request.xml");

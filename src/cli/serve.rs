@@ -22,7 +22,8 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
         let logs = Logs::start(config.log.format, &config.log.filter).map_err(Failure::usage)?;
-        let app = start(&config, self.migrate, &logs).await?;
+        let base = Base::open(&config, self.migrate).await?;
+        let app = start(&config, base, &logs).await?;
         tracing::info!("serving {} (WSDL {}?wsdl)", app.endpoint(), app.endpoint());
         if let Some(ca) = &app.ca {
             tracing::info!(
@@ -46,9 +47,8 @@ impl Serve {
     }
 }
 
-/// Starts the service of a configuration.
-pub(super) async fn start(config: &Config, migrate: bool, logs: &Logs) -> Result<App, Failure> {
-    let base = Base::open(config, migrate).await?;
+/// Starts the service of an installation.
+pub(super) async fn start(config: &Config, base: Base, logs: &Logs) -> Result<App, Failure> {
     let metrics = telemetry::metrics().map_err(Failure::failed)?;
     let log = SummaryLog::new(config.log.format, logs.writer());
     Ok(App::start(config, base, log, metrics).await?)

@@ -535,6 +535,26 @@ async fn a_demonstration_starts_again_on_its_data_with_new_passwords() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_demonstration_in_the_same_folder_leaves_the_first_one_alone() {
+    let dir = TempDir::new().unwrap();
+    let (data, ready_file) = (dir.path().join("demo"), dir.path().join("ready.json"));
+    let mut first = Demo::start(&data, &ready_file).await;
+    let http = client(Some(&PathBuf::from(text(&first.ready["ca"]))));
+    let endpoint = text(&first.ready["endpoint"]);
+    let (sender, ..) = first.senders().remove(0);
+    let hl7 = replace_field(&vxu("STILL", &[]), "MSH", 11, "T");
+
+    let second = run(&["demo", "--port", "0", "--data-dir", data.to_str().unwrap()]);
+    let reply = submit(&http, &endpoint, &sender, &hl7).await.unwrap();
+
+    assert_eq!(exit_code(&second), 1);
+    let told = error_text(&second);
+    assert!(told.contains("another izportal serves from it"), "{told}");
+    assert_eq!(msa(&reply.hl7()), ("AA".to_owned(), "STILL".to_owned()));
+    assert_eq!(terminate(&mut first.child), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_secret_in_the_data_directory_is_for_its_owner_only() {
     let dir = TempDir::new().unwrap();
     let (data, ready_file) = (dir.path().join("demo"), dir.path().join("ready.json"));
