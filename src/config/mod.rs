@@ -4,9 +4,11 @@ mod keys;
 mod secret;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 use crate::domain::{Environment, ReplyPolicy};
@@ -362,27 +364,16 @@ impl Config {
                 }
             }
         }
-        if !self.server.ops_listen.is_empty()
-            && self.server.ops_listen.parse::<SocketAddr>().is_err()
-        {
-            return Err(ConfigError::value("server.ops_listen", "must be ADDRESS:PORT, or empty"));
-        }
-        if !(self.server.public_url.is_empty() || self.server.public_url.starts_with("https://")) {
-            return Err(ConfigError::value("server.public_url", "must begin with https://"));
-        }
-        let tls = &self.server.tls;
-        if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
-            return Err(ConfigError::value(
-                "server.tls",
-                "give both certificate and key, or neither",
-            ));
-        }
+        self.check_server()?;
         self.check_ranges()?;
-        for id in
-            self.gateway.test_processing_ids.iter().chain(&self.gateway.production_processing_ids)
-        {
-            if crate::hl7::ProcessingId::of(id.as_bytes()).is_none() {
-                return Err(ConfigError::value("gateway", "processing ids are P, T and D"));
+        let GatewayConfig { test_processing_ids, production_processing_ids, .. } = &self.gateway;
+        for (key, ids) in [
+            ("gateway.test_processing_ids", test_processing_ids),
+            ("gateway.production_processing_ids", production_processing_ids),
+        ] {
+            let known = |id: &String| crate::hl7::ProcessingId::of(id.as_bytes()).is_some();
+            if ids.is_empty() || !ids.iter().all(known) {
+                return Err(ConfigError::value(key, "give one or more of P, T and D"));
             }
         }
         Ok(())
@@ -390,6 +381,26 @@ impl Config {
 }
 
 impl Config {
+    fn check_server(&self) -> Result<(), ConfigError> {
+        let ServerConfig { ops_listen, public_url, tls, .. } = &self.server;
+        if !(ops_listen.is_empty() || ops_listen.parse::<SocketAddr>().is_ok()) {
+            return Err(ConfigError::value("server.ops_listen", "must be ADDRESS:PORT, or empty"));
+        }
+        if !(public_url.is_empty() || is_origin(public_url)) {
+            return Err(ConfigError::value(
+                "server.public_url",
+                "must be https://HOST or https://HOST:PORT and nothing more, or empty",
+            ));
+        }
+        if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
+            return Err(ConfigError::value(
+                "server.tls",
+                "give both certificate and key, or neither",
+            ));
+        }
+        Ok(())
+    }
+
     /// Numbers that would stop everything, or let nothing ever end.
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (server, gateway, retention) = (&self.server, &self.gateway, &self.retention);
@@ -415,6 +426,24 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether an address is `https://host[:port]`, with or without a slash at its end. Pages and the WSDL show it as it is, and
+/// paths are put after it.
+fn is_origin(url: &str) -> bool {
+    let Some(authority) = url.strip_prefix("https://") else { return false };
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let (known, rest) = if let Some(v6) = authority.strip_prefix('[') {
+        let Some((host, rest)) = v6.split_once(']') else { return false };
+        (host.parse::<Ipv6Addr>().is_ok(), rest)
+    } else {
+        let (host, rest) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        (ServerName::try_from(host).is_ok(), rest)
+    };
+    let port = |port: &str| {
+        port.bytes().all(|one| one.is_ascii_digit()) && port.parse::<NonZeroU16>().is_ok()
+    };
+    known && (rest.is_empty() || rest.strip_prefix(':').is_some_and(port))
 }
 
 /// Puts what was given over the defaults, table by table.
@@ -457,7 +486,8 @@ mod tests {
             ("[server]\npublic_url = \"http://a\"", "public_url"),
             ("[server.tls]\nkey = \"a\"", "server.tls"),
             ("[gateway]\nsend_timeout_seconds = 0", "gateway"),
-            ("[gateway]\ntest_processing_ids = [\"X\"]", "gateway"),
+            ("[gateway]\ntest_processing_ids = [\"X\"]", "gateway.test_processing_ids"),
+            ("[gateway]\nproduction_processing_ids = []", "gateway.production_processing_ids"),
             (
                 "[regions.CAIRBA.test]\nurl = \"http://a\"\nusername = \"u\"\nfacility_id = \"f\"",
                 "CAIRBA.test.url",
@@ -466,6 +496,57 @@ mod tests {
         for (text, key) in cases {
             let error = Config::read(text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_public_address_is_a_host_with_or_without_a_port() {
+        let taken = [
+            "https://iz.example.gov",
+            "https://iz.example.gov/",
+            "https://IZ-2.example.gov:8443",
+            "https://localhost:8443/",
+            "https://192.0.2.7",
+            "https://[2001:db8::1]:443/",
+            "",
+        ];
+        let refused = [
+            "iz.example.gov",
+            "http://iz.example.gov",
+            "https://",
+            "https:///",
+            "https://iz.example.gov//",
+            "https://iz.example.gov/iz",
+            "https://iz.example.gov?wsdl",
+            "https://iz.example.gov/#top",
+            "https://me@iz.example.gov",
+            "https://me:secret@iz.example.gov",
+            "https://iz.example.gov:",
+            "https://iz.example.gov:0",
+            "https://iz.example.gov:+443",
+            "https://iz.example.gov:65536",
+            "https://iz.example.gov:443:443",
+            "https://iz.example.gov ",
+            " https://iz.example.gov",
+            "https://iz example.gov",
+            "https://<b>.example.gov",
+            "https://iz&amp;.example.gov",
+            "https://2001:db8::1",
+            "https://[iz.example.gov]",
+            "https://[2001:db8::1",
+            "https://[2001:db8::1]8443",
+        ];
+        let read = |url: &str| Config::read(&format!("[server]\npublic_url = {url:?}"));
+
+        for url in taken {
+            assert_eq!(read(url).unwrap().server.public_url, url);
+        }
+        for url in refused {
+            let error = read(url).unwrap_err().to_string();
+            assert!(
+                error.starts_with("server.public_url: must be https://HOST or"),
+                "{url}: {error}"
+            );
         }
     }
 }
