@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+use crate::endpoint::NO_SNIFF;
 use crate::gateway::Gateway;
 
 /// Longest wait for the database before it counts as down.
@@ -65,25 +66,30 @@ pub fn routes(metrics: bool) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         config
             .route("/health/live", web::get().to(live))
-            .route("/health/ready", web::get().to(ready));
+            .route("/health/live", web::head().to(live))
+            .route("/health/ready", web::get().to(ready))
+            .route("/health/ready", web::head().to(ready));
         if metrics {
-            config.route("/metrics", web::get().to(prometheus));
+            config
+                .route("/metrics", web::get().to(prometheus))
+                .route("/metrics", web::head().to(prometheus));
         }
     }
 }
 
 async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
+    HttpResponse::Ok().insert_header(NO_SNIFF).json(serde_json::json!({ "status": "live" }))
 }
 
 async fn ready(health: web::Data<Health>) -> HttpResponse {
     let (ready, report) = health.report().await;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    HttpResponse::build(status).json(report)
+    HttpResponse::build(status).insert_header(NO_SNIFF).json(report)
 }
 
 async fn prometheus(health: web::Data<Health>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .insert_header(NO_SNIFF)
         .body((health.settings.metrics)())
 }

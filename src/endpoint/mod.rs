@@ -22,6 +22,9 @@ pub use summary::{SummaryFormat, SummaryLog};
 /// Path of the SOAP service; its WSDL is the same path with `?wsdl`.
 pub const SOAP_PATH: &str = "/IISService";
 
+/// Keeps a browser from reading an answer as anything but what its content type says.
+pub const NO_SNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+
 /// What the SOAP edge is told by configuration.
 pub struct EndpointSettings {
     /// Public address of the service, as the WSDL gives it: `https://host[:port]`.

@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use crate::domain::{ClientKeyPin, Timestamp};
 use crate::endpoint::body::{BodyError, close_unread, read_body};
 use crate::endpoint::summary::Summary;
-use crate::endpoint::{Endpoint, EndpointSettings};
+use crate::endpoint::{Endpoint, EndpointSettings, NO_SNIFF};
 use crate::gateway::{Call, CredentialPart, SubmitError};
 use crate::soap::{
     Addressing, Advice, EchoBack, EchoReply, Envelope, Fault, FaultCode, MediaType, Operation,
@@ -43,7 +43,10 @@ pub(super) async fn serve(
             })
         }
         Method::GET | Method::HEAD if wsdl_matches_query(request.query_string()) => {
-            HttpResponse::Ok().content_type("text/xml; charset=utf-8").body(endpoint.wsdl.clone())
+            HttpResponse::Ok()
+                .content_type("text/xml; charset=utf-8")
+                .insert_header(NO_SNIFF)
+                .body(endpoint.wsdl.clone())
         }
         Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
         _ => {
@@ -56,8 +59,11 @@ pub(super) async fn serve(
     }
 }
 
-fn plain(response: &mut HttpResponseBuilder, text: &'static str) -> HttpResponse {
-    response.content_type("text/plain; charset=utf-8").body(format!("{text}\n"))
+fn plain(response: &mut HttpResponseBuilder, text: impl std::fmt::Display) -> HttpResponse {
+    response
+        .content_type("text/plain; charset=utf-8")
+        .insert_header(NO_SNIFF)
+        .body(format!("{text}\n"))
 }
 
 async fn post(
@@ -77,9 +83,7 @@ async fn post(
     let response = match media {
         Err(unsupported) => {
             summary.outcome = "unsupported-media-type";
-            HttpResponse::UnsupportedMediaType()
-                .content_type("text/plain; charset=utf-8")
-                .body(format!("{unsupported}\n"))
+            plain(&mut HttpResponse::UnsupportedMediaType(), unsupported)
         }
         Ok(media) => answered(&request, &mut payload, &endpoint, media, &mut summary).await,
     };

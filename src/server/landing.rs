@@ -2,6 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 
+use crate::endpoint::NO_SNIFF;
+
 /// The page, written once at start.
 pub struct Landing {
     page: String,
@@ -16,9 +18,9 @@ impl Landing {
 
 const PAGE: &str = include_str!("landing.html");
 
-/// `GET /`
+/// `GET` and `HEAD` of `/`.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/", web::get().to(show));
+    config.route("/", web::get().to(show)).route("/", web::head().to(show));
 }
 
 async fn show(landing: web::Data<Landing>) -> HttpResponse {
@@ -28,7 +30,7 @@ async fn show(landing: web::Data<Landing>) -> HttpResponse {
             "Content-Security-Policy",
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
         ))
-        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .insert_header(NO_SNIFF)
         .insert_header(("Strict-Transport-Security", "max-age=31536000"))
         .body(landing.page.clone())
 }

@@ -12,7 +12,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::domain::ClientKeyPin;
-use crate::endpoint::{self, Endpoint, Health};
+use crate::endpoint::{self, Endpoint, Health, NO_SNIFF};
 use crate::loopback::{self, Loopback};
 
 pub use landing::Landing;
@@ -123,5 +123,6 @@ fn client_key(connection: &dyn Any, data: &mut Extensions) {
 async fn not_found() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")
+        .insert_header(NO_SNIFF)
         .body("Nothing is here. The SOAP service is at /IISService, its description at /IISService?wsdl.\n")
 }

@@ -10,6 +10,7 @@
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
 //! - `outage`: the database cannot be written, the disk is full
+//! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `store`: migrations, what is written is read back, backup, keys
@@ -35,6 +36,7 @@ mod envelopes;
 mod faults;
 mod floors;
 mod outage;
+mod pages;
 mod privacy;
 mod routing;
 mod store;

@@ -1,22 +1,15 @@
 //! The description that is served. The numbers are rows of the contract's section 6.
 
-use std::net::{SocketAddr, TcpListener};
-
 use reqwest::{Client, Method};
 use tempfile::TempDir;
 
 use crate::support::fault::Node;
-use crate::support::{Answer, TestApp, TestDatabase, answer};
+use crate::support::{TestApp, TestDatabase, answer, free_address};
 
 const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
 const SOAP_1_2: &str = "http://schemas.xmlsoap.org/wsdl/soap12/";
 
 impl TestApp {
-    async fn fetch(&self, method: Method, path_and_query: &str) -> Answer {
-        let url = format!("{}{path_and_query}", self.app.public_url);
-        answer(self.http.request(method, url).send().await.unwrap()).await
-    }
-
     async fn description(&self) -> Node {
         Node::read(&self.fetch(Method::GET, "/IISService?wsdl").await.text)
     }
@@ -261,9 +254,4 @@ async fn without_a_configured_address_it_is_localhost_with_the_port_that_is_serv
     let address = root.child("service").child("port").child("address");
     let expected = format!("https://localhost:{}/IISService", app.address().port());
     assert_eq!(attribute(address, "location"), expected);
-}
-
-/// An address that was free a moment ago.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -8,7 +8,7 @@ pub(crate) mod registry;
 pub(crate) mod soap;
 pub(crate) mod wire;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::soap::{Limits, Response, SoapVersion, read_response, submit_single_message_request};
 use izportal::store::{LoopbackRecord, MessageFilter, NewCredential, NewSite, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
+use reqwest::Method;
 use tempfile::TempDir;
 
 pub(crate) use database::TestDatabase;
@@ -251,6 +252,18 @@ impl TestApp {
         self.post(content_type, bytes).await
     }
 
+    /// Asks for a place on the public listener.
+    pub(crate) async fn fetch(&self, method: Method, path_and_query: &str) -> Answer {
+        let url = format!("{}{path_and_query}", self.app.public_url);
+        answer(self.http.request(method, url).send().await.unwrap()).await
+    }
+
+    /// Asks for a place on the operations listener.
+    pub(crate) async fn fetch_inside(&self, method: Method, path_and_query: &str) -> Answer {
+        let url = format!("http://{}{path_and_query}", self.app.ops.unwrap());
+        answer(self.http.request(method, url).send().await.unwrap()).await
+    }
+
     /// What the loopback registry of a region holds, newest first.
     pub(crate) async fn registry(&self, region: &str) -> Vec<LoopbackRecord> {
         let region: RegionCode = region.parse().unwrap();
@@ -283,6 +296,11 @@ impl TestApp {
         }
         panic!("not in 20 seconds: {what}");
     }
+}
+
+/// An address that was free a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// An HTTP client that trusts one authority.
