@@ -22,7 +22,7 @@ use crate::soap::{
 use crate::store::StoreError;
 
 /// Methods of the SOAP path.
-const METHODS: &str = "GET, HEAD, POST";
+const METHODS: &str = "GET, HEAD, OPTIONS, POST";
 
 /// Every request on the SOAP path.
 pub(super) async fn serve(
@@ -52,7 +52,8 @@ pub(super) async fn serve(
         _ => {
             let refusal = plain(
                 HttpResponse::MethodNotAllowed().insert_header((ALLOW, METHODS)),
-                "This is a SOAP service: POST a SOAP envelope, or GET ?wsdl for its description.",
+                "This address is for EHR software, not for a browser; the service answers. POST a SOAP envelope here, or GET \
+                 /IISService?wsdl for its description. An overview is at /.",
             );
             close_unread(refusal, payload)
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Extensions, Server};
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, HttpServer, Route, web};
 
 use crate::domain::ClientKeyPin;
 use crate::endpoint::{self, Endpoint, Health, NO_SNIFF};
@@ -53,7 +53,10 @@ pub fn public(
         config
             .configure(endpoint::routes)
             .configure(endpoint::health_routes(false))
-            .configure(landing::routes);
+            .configure(landing::routes)
+            .default_service(not_found(
+                "Nothing is here. An overview is at /, the SOAP service at /IISService, its description at /IISService?wsdl.",
+            ));
     })
 }
 
@@ -79,7 +82,9 @@ pub fn operations(listener: TcpListener, health: Data<Health>) -> std::io::Resul
         App::new()
             .app_data(health.clone())
             .configure(endpoint::health_routes(true))
-            .default_service(web::route().to(not_found))
+            .default_service(not_found(
+                "Nothing is here. Health is at /health/live and /health/ready, metrics at /metrics.",
+            ))
     });
     Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
@@ -92,7 +97,7 @@ pub fn https(
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
     let mut server = HttpServer::new(move || {
-        App::new().configure(routes.clone()).default_service(web::route().to(not_found))
+        App::new().default_service(not_found("Nothing is here.")).configure(routes.clone())
     })
     .disable_signals()
     .max_connections(size.connections)
@@ -120,9 +125,12 @@ fn client_key(connection: &dyn Any, data: &mut Extensions) {
     }
 }
 
-async fn not_found() -> HttpResponse {
-    HttpResponse::NotFound()
-        .content_type("text/plain; charset=utf-8")
-        .insert_header(NO_SNIFF)
-        .body("Nothing is here. The SOAP service is at /IISService, its description at /IISService?wsdl.\n")
+/// What a listener says where it has nothing.
+fn not_found(text: &'static str) -> Route {
+    web::route().to(move || async move {
+        HttpResponse::NotFound()
+            .content_type("text/plain; charset=utf-8")
+            .insert_header(NO_SNIFF)
+            .body(format!("{text}\n"))
+    })
 }

@@ -51,3 +51,30 @@ async fn no_browser_takes_an_answer_for_another_type_than_it_says() {
     assert_eq!(unsupported.status, 415);
     assert_eq!(unsupported.header("x-content-type-options"), "nosniff");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_took_a_wrong_turn_hears_what_there_is_on_this_listener() {
+    let app = TestApp::start().await;
+
+    let public = app.fetch(Method::GET, "/portal").await;
+    let inside = app.fetch_inside(Method::GET, "/").await;
+    let soap = app.fetch(Method::GET, "/IISService").await;
+    let options = app.fetch(Method::OPTIONS, "/IISService").await;
+
+    assert_eq!((public.status, inside.status), (404, 404));
+    assert_eq!(
+        public.text,
+        "Nothing is here. An overview is at /, the SOAP service at /IISService, its description at /IISService?wsdl.\n"
+    );
+    assert_eq!(
+        inside.text,
+        "Nothing is here. Health is at /health/live and /health/ready, metrics at /metrics.\n"
+    );
+    assert_eq!(soap.status, 405);
+    assert_eq!(
+        soap.text,
+        "This address is for EHR software, not for a browser; the service answers. POST a SOAP envelope here, or GET \
+         /IISService?wsdl for its description. An overview is at /.\n"
+    );
+    assert_eq!((options.status, options.header("allow")), (204, "GET, HEAD, OPTIONS, POST"));
+}

@@ -410,7 +410,7 @@ async fn other_methods_hear_which_ones_there_are() {
         let answer = answer(request.send().await.unwrap()).await;
 
         assert_eq!(answer.status, 405, "{method}"); // rows 87 and 88
-        assert_eq!(answer.header("allow"), "GET, HEAD, POST", "{method}");
+        assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS, POST", "{method}");
         assert!(!answer.text.contains("<html"), "{method}");
         assert!(app.is_alive().await, "{method}");
     }

@@ -85,7 +85,7 @@ async fn other_queries_and_methods_do_not_get_the_description() {
         let refused = app.fetch(method.clone(), place).await;
 
         assert_eq!(refused.status, 405, "{method} {place}"); // rows 87 and 88
-        assert_eq!(refused.header("allow"), "GET, HEAD, POST", "{method} {place}");
+        assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS, POST", "{method} {place}");
         assert!(!refused.text.contains('<'), "{method} {place}: {}", refused.text);
     }
 }
