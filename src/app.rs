@@ -219,7 +219,7 @@ impl App {
             endpoint_settings(config, &public_url),
             log,
         ));
-        let landing = Data::new(Landing::new(&public_url));
+        let landing = Data::new(Landing::new(config, &public_url));
         let size = Size {
             workers: config.server.workers,
             connections: config.server.max_connections,

@@ -1,8 +1,24 @@
 //! What a browser or a prober gets: the page, health, metrics, what is not there.
 
 use reqwest::Method;
+use tempfile::TempDir;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, TestDatabase, answer, free_address};
+
+/// The page as one line.
+async fn page(app: &TestApp) -> String {
+    let page = app.fetch(Method::GET, "/").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    page.text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn assert_says(page: &str, sentences: &[&str]) {
+    for sentence in sentences {
+        assert!(page.contains(sentence), "{sentence}: {page}");
+    }
+    assert!(!page.contains("{{") && !page.contains("}}"), "{page}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_is_answered_wherever_get_is() {
@@ -77,4 +93,67 @@ async fn who_took_a_wrong_turn_hears_what_there_is_on_this_listener() {
          /IISService?wsdl for its description. An overview is at /.\n"
     );
     assert_eq!((options.status, options.header("allow")), (204, "GET, HEAD, OPTIONS, POST"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_what_the_defaults_are() {
+    let app = TestApp::start().await;
+
+    let page = page(&app).await;
+
+    let service = format!("<code>{}</code>", app.endpoint());
+    assert_says(
+        &page,
+        &[
+            "No regional registry is connected to this Gateway",
+            &service,
+            "; SOAP 1.2 and 1.1.</dd>",
+            "With a test credential MSH-11 is <code>T</code> and",
+            "with a production credential MSH-11 is <code>P</code> and",
+        ],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_what_the_configuration_changed() {
+    let dir = TempDir::new().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "harbor-lantern-quartz").unwrap();
+    let toml = format!(
+        "[server]\nsoap_1_1 = false\n\
+         [gateway]\ntest_processing_ids = [\"T\", \"P\"]\nproduction_processing_ids = [\"D\"]\n\
+         [regions.CAIRBA.test]\nurl = \"https://127.0.0.1:9/\"\nusername = \"u\"\nfacility_id = \"f\"\n\
+         password_file = '{}'",
+        password.display()
+    );
+    let app = TestApp::with(&toml).await;
+
+    let page = page(&app).await;
+
+    assert_says(
+        &page,
+        &[
+            "; SOAP 1.2 only.</dd>",
+            "With a test credential MSH-11 is <code>T</code> or <code>P</code> and",
+            "with a production credential MSH-11 is <code>D</code> and",
+        ],
+    );
+    assert!(!page.contains("No regional registry"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_host_of_its_own_tells_browsers_to_stay_with_tls() {
+    let here = TestApp::start().await;
+    let toml = "[server]\npublic_url = \"https://iz.example.gov/\"";
+    let listen = free_address();
+    let public =
+        TestApp::listening(listen, TestDatabase::new(), TempDir::new().unwrap(), toml).await;
+
+    let on_this_machine = here.fetch(Method::GET, "/").await;
+    let of_its_own = public.http.get(format!("https://localhost:{}/", listen.port()));
+    let of_its_own = answer(of_its_own.send().await.unwrap()).await;
+
+    assert_eq!(on_this_machine.header("strict-transport-security"), "");
+    assert_eq!(of_its_own.header("strict-transport-security"), "max-age=31536000");
+    assert_says(&of_its_own.text, &["<code>https://iz.example.gov/IISService</code>"]);
 }
