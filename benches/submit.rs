@@ -23,7 +23,13 @@ async fn gateway(config: &Config) -> Arc<Gateway> {
     let base = installation(config).await;
     base.store.directory_refresh().await.unwrap();
     let runtime = tokio::runtime::Handle::current();
-    Gateway::new(base.store, Backends::default(), base.key, gateway_settings(config), runtime)
+    Gateway::new(
+        base.store,
+        Backends::default(),
+        base.key,
+        gateway_settings(config).unwrap(),
+        runtime,
+    )
 }
 
 async fn submit(gateway: &Gateway, text: &str) {

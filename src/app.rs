@@ -28,7 +28,7 @@ use crate::server::{
 };
 use crate::soap::{Limits, SoapVersion};
 use crate::store::{DatabaseUrl, RetentionLimits, Store, StoreError, StoreSettings};
-use crate::validation::ProcessingRules;
+use crate::validation::{Codes, CodesError, ProcessingRules, Validator};
 
 /// How often the samples of the metrics are drawn together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -39,6 +39,9 @@ pub enum AppError {
     /// A value of the configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The code tables of the data directory cannot be used.
+    #[error(transparent)]
+    Codes(#[from] CodesError),
     /// A destination cannot be used.
     #[error("regions.{region}.{environment}: {cause}")]
     Destination {
@@ -207,7 +210,7 @@ impl App {
             Arc::clone(&base.store),
             backends,
             base.key,
-            gateway_settings(config),
+            gateway_settings(config)?,
             runtime,
         );
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
@@ -450,7 +453,10 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
 }
 
 /// What the gateway is told by a configuration.
-pub fn gateway_settings(config: &Config) -> GatewaySettings {
+///
+/// # Errors
+/// When a rule's setting or a code table of the data directory cannot be used.
+pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
     const DAY: u64 = 24 * 60 * 60;
     let gateway = &config.gateway;
     let ids = |texts: &[String]| {
@@ -462,7 +468,7 @@ pub fn gateway_settings(config: &Config) -> GatewaySettings {
             (region, own.unwrap_or(gateway.reply))
         })
         .collect();
-    GatewaySettings {
+    Ok(GatewaySettings {
         identity: Identity {
             application: gateway.application.clone(),
             facility: gateway.facility.clone(),
@@ -477,6 +483,8 @@ pub fn gateway_settings(config: &Config) -> GatewaySettings {
             test: ids(&gateway.test_processing_ids),
             production: ids(&gateway.production_processing_ids),
         },
+        validator: Arc::new(Validator::new(Codes::in_use(&config.data_dir)?)),
+        policies: config.policies()?,
         routing: RoutingRules {
             test: gateway.test_region_disagreement,
             production: gateway.production_region_disagreement,
@@ -486,5 +494,5 @@ pub fn gateway_settings(config: &Config) -> GatewaySettings {
             metadata: Duration::from_secs(config.retention.metadata_days * DAY),
         },
         node: uuid::Uuid::now_v7().simple().to_string(),
-    }
+    })
 }

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
-use crate::domain::{Environment, ReplyPolicy};
+use crate::domain::{Environment, RegionCode, ReplyPolicy};
 use crate::endpoint::SummaryFormat;
 use crate::gateway::Disagreement;
 use crate::store::DatabaseUrl;
+use crate::validation::{Policies, Policy, PolicyError, Setting, Strictness, Treatment, Weight};
 
 pub(crate) use keys::private_file;
 pub use keys::{Keys, KeysError};
@@ -77,6 +78,8 @@ section! {
         log: LogConfig,
         /// Messages.
         gateway: GatewayConfig,
+        /// What is judged of a message.
+        validation: ValidationConfig,
         /// How long data is kept.
         retention: RetentionConfig,
         /// Registries, by region code.
@@ -197,6 +200,38 @@ section! {
 }
 
 section! {
+    /// `[validation]`
+    ValidationConfig {
+        /// Strictness with test credentials.
+        test: Strictness,
+        /// Strictness with production credentials.
+        production: Strictness,
+        /// Overlays of regions that do not say.
+        overlays: Vec<String>,
+        /// Settings of one's own.
+        set: Vec<SettingConfig>,
+    }
+}
+
+/// `[[validation.set]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingConfig {
+    /// The rule.
+    pub rule: String,
+    /// Elements; none: wherever the rule applies.
+    #[serde(default)]
+    pub at: Vec<String>,
+    /// The new weight.
+    pub severity: Option<Weight>,
+    /// The new treatment.
+    pub treatment: Option<Treatment>,
+    /// Regions; none: all.
+    #[serde(default)]
+    pub regions: Vec<String>,
+}
+
+section! {
     /// `[retention]`
     RetentionConfig {
         /// Days for bodies.
@@ -212,6 +247,8 @@ section! {
 pub struct RegionConfig {
     /// Reply policy of this region.
     pub reply: Option<ReplyPolicy>,
+    /// Overlays of this region.
+    pub overlays: Option<Vec<String>>,
     /// Its test registry.
     pub test: Option<DestinationConfig>,
     /// Its production registry.
@@ -335,7 +372,7 @@ impl Config {
         for (code, region) in &self.regions {
             let key = format!("regions.{code}");
             let known =
-                code.parse::<crate::domain::RegionCode>().ok().filter(|code| code.facts().managed);
+                code.parse::<RegionCode>().ok().filter(|code| code.facts().managed);
             if known.is_none() {
                 return Err(ConfigError::value(
                     key,
@@ -365,6 +402,7 @@ impl Config {
             }
         }
         self.check_server()?;
+        self.policies()?;
         self.check_ranges()?;
         let GatewayConfig { test_processing_ids, production_processing_ids, .. } = &self.gateway;
         for (key, ids) in [
@@ -381,6 +419,55 @@ impl Config {
 }
 
 impl Config {
+    /// What findings weigh for each receiver.
+    ///
+    /// # Errors
+    /// When a setting names a rule, an element, an overlay or a region that does not exist.
+    pub fn policies(&self) -> Result<Policies, ConfigError> {
+        let wrong = |error: PolicyError| ConfigError::value("validation", error);
+        let unknown = self.validation.set.iter().flat_map(|set| &set.regions).find(|region| {
+            !region.parse::<RegionCode>().is_ok_and(|region| region.facts().managed)
+        });
+        if let Some(region) = unknown {
+            let problem = format!("{region} is not one of the managed regions");
+            return Err(ConfigError::value("validation.set.regions", problem));
+        }
+        let other = self.policy(Environment::Test, None).map_err(wrong)?;
+        Policies::new(|environment, region| self.policy(environment, Some(region)), other)
+            .map_err(wrong)
+    }
+
+    fn policy(
+        &self,
+        environment: Environment,
+        region: Option<RegionCode>,
+    ) -> Result<Policy, PolicyError> {
+        let validation = &self.validation;
+        let strictness = match environment {
+            Environment::Test => validation.test,
+            Environment::Production => validation.production,
+        };
+        let code = region.map(RegionCode::as_str);
+        let own = code.and_then(|code| self.regions.get(code)?.overlays.as_ref());
+        let overlays = own.unwrap_or(&validation.overlays).iter().map(String::as_str);
+        let concerns = |set: &SettingConfig| {
+            set.regions.is_empty() || set.regions.iter().any(|one| Some(one.as_str()) == code)
+        };
+        let settings: Vec<Setting> = validation
+            .set
+            .iter()
+            .filter(|set| concerns(set))
+            .map(|set| Setting {
+                rule: set.rule.clone(),
+                at: set.at.clone(),
+                severity: set.severity,
+                treatment: set.treatment,
+                because: String::new(),
+            })
+            .collect();
+        Policy::new(strictness, overlays, &settings)
+    }
+
     fn check_server(&self) -> Result<(), ConfigError> {
         let ServerConfig { ops_listen, public_url, tls, .. } = &self.server;
         if !(ops_listen.is_empty() || ops_listen.parse::<SocketAddr>().is_ok()) {

@@ -1,6 +1,7 @@
 //! A finding about a message: where, what, and what was done with it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -8,16 +9,25 @@ use crate::domain::words;
 use crate::hl7::{ApplicationError, ErrorCode, Location, Severity};
 
 words! {
-    /// What a finding does to the message.
+    /// What a finding does to the message, from nothing to all. Source: guide 1.5, Table 3-1, and the policy of the rules.
     Effect {
         /// Nothing; the message is kept as it is.
         None = "none",
+        /// The element is read as empty.
+        Ignore = "ignore",
+        /// The segment is left out.
+        DropSegment = "drop-segment",
+        /// The immunization is left out: its order group.
+        DropOrder = "drop-order",
         /// The content is at fault: the message is not kept for delivery (AE).
         Reject = "reject",
         /// The message is not processed, for reasons other than its content (AR).
         Refuse = "refuse",
     }
 }
+
+/// Longest ERR-8, in characters. Source: guide 1.5, ERR-8.
+const TOLD_LENGTH: usize = 250;
 
 /// One finding. Its texts are ours and never quote a patient's data.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +44,14 @@ pub struct Diagnostic {
     pub application: Option<ApplicationError>,
     /// What it does to the message.
     pub effect: Effect,
-    /// What is wrong, why, what happened and how to fix it, in plain words (ERR-8).
+    /// The bytes of the message that it is about; where the element would stand when it is absent.
+    pub span: Option<Range<usize>>,
+    /// What is wrong and why, in plain words.
     pub text: Cow<'static, str>,
+    /// What was done with the data; empty where the text says it.
+    pub fate: Cow<'static, str>,
+    /// How to mend it; empty where the text says it.
+    pub fix: Cow<'static, str>,
 }
 
 impl Diagnostic {
@@ -53,7 +69,10 @@ impl Diagnostic {
             severity: Severity::E,
             application: None,
             effect: Effect::Reject,
+            span: None,
             text: text.into(),
+            fate: Cow::Borrowed(""),
+            fix: Cow::Borrowed(""),
         }
     }
 
@@ -88,7 +107,16 @@ impl Diagnostic {
 
     /// Whether the message is not kept for delivery because of it.
     pub fn stops(&self) -> bool {
-        self.effect != Effect::None
+        matches!(self.effect, Effect::Reject | Effect::Refuse)
+    }
+
+    /// Where one finding stops the message, none of the others says that data was kept.
+    pub fn settle(found: &mut [Self]) {
+        if found.iter().any(Self::stops) {
+            for one in found.iter_mut().filter(|one| !one.stops()) {
+                one.fate = Cow::Borrowed("");
+            }
+        }
     }
 
     /// As it is stored and shown.
@@ -99,7 +127,10 @@ impl Diagnostic {
             code: self.code.code().to_owned(),
             severity: self.severity.code().to_owned(),
             application: self.application.map(|one| one.code().to_owned()).unwrap_or_default(),
-            text: self.text.clone().into_owned(),
+            effect: self.effect,
+            start: self.span.as_ref().and_then(|span| i64::try_from(span.start).ok()),
+            end: self.span.as_ref().and_then(|span| i64::try_from(span.end).ok()),
+            text: self.told().into_owned(),
         }
     }
 
@@ -116,8 +147,28 @@ impl Diagnostic {
             severity: Severity::I,
             application: None,
             effect: Effect::None,
+            span: None,
             text: text.into(),
+            fate: Cow::Borrowed(""),
+            fix: Cow::Borrowed(""),
         }
+    }
+
+    /// What a person is told (ERR-8): what is wrong, what was done and how to mend it, in at most 250 characters. What
+    /// does not fit is left out from the end, a whole sentence at a time.
+    pub fn told(&self) -> Cow<'_, str> {
+        if self.fate.is_empty() && self.fix.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut told = self.text.clone().into_owned();
+        for part in [&self.fate, &self.fix] {
+            let fits = told.chars().count() + 1 + part.chars().count() <= TOLD_LENGTH;
+            if fits && !part.is_empty() {
+                told.push(' ');
+                told.push_str(part);
+            }
+        }
+        Cow::Owned(told)
     }
 
     /// The same with an application error code (ERR-5).
@@ -129,7 +180,7 @@ impl Diagnostic {
 }
 
 /// A diagnostic as it is stored and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, diesel::Queryable)]
 pub struct DiagnosticRecord {
     /// Stable name of the rule.
     pub rule: String,
@@ -141,6 +192,12 @@ pub struct DiagnosticRecord {
     pub severity: String,
     /// ERR-5, empty when there is none.
     pub application: String,
+    /// What it did to the message.
+    pub effect: Effect,
+    /// First byte of the message that it is about.
+    pub start: Option<i64>,
+    /// The byte after the last.
+    pub end: Option<i64>,
     /// ERR-8.
     pub text: String,
 }

@@ -17,13 +17,12 @@ use crate::hl7::Identity;
 use crate::store::{
     DatabaseUrl, NewCredential, NewSite, RetentionLimits, Store, StoreSettings, Vault,
 };
-use crate::validation::ProcessingRules;
+use crate::validation::{Codes, Policies, ProcessingRules, Validator};
 
 const PASSWORD: &str = "4rr36r2spa9wc87mx5ccybhdegw195ag7pnwpxst";
 
 /// A message with a header and a patient.
-pub(super) const HL7: &str =
-    "MSH|^~\\&|EHR|DE-000001|IZGATEWAY|CAIRBA|20260101||VXU^V04^VXU_V04|ONE|T|2.5.1\rPID|1\r";
+pub(super) const HL7: &str = "MSH|^~\\&|EHR|DE-000001|IZGATEWAY|CAIRBA|20260101||VXU^V04^VXU_V04|ONE|T|2.5.1\rPID|1||A1^^^X^MR||Sample^Ann|||20250101\r";
 
 /// A gateway without registries whose Site `DE-000001` has a test credential.
 pub(super) async fn gateway(dir: &TempDir) -> Arc<Gateway> {
@@ -71,6 +70,8 @@ fn settings() -> GatewaySettings {
         send_timeout: Duration::from_secs(1),
         workers: 0,
         processing: ProcessingRules::default(),
+        validator: Arc::new(Validator::new(Arc::clone(Codes::built_in()))),
+        policies: Policies::default(),
         routing: RoutingRules { test: disagreement, production: disagreement },
         retention: RetentionLimits { bodies: day, metadata: day },
         node: "test".to_owned(),

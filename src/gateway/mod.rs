@@ -28,7 +28,7 @@ use crate::domain::{Environment, MessageId, RegionCode, ReplyPolicy, ServerKey, 
 use crate::gateway::throttle::Throttle;
 use crate::hl7::Identity;
 use crate::store::{RetentionLimits, Store};
-use crate::validation::ProcessingRules;
+use crate::validation::{Policies, ProcessingRules, Validator};
 
 pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
 pub use route::{Disagreement, RoutingRules};
@@ -65,6 +65,10 @@ pub struct GatewaySettings {
     pub workers: usize,
     /// MSH-11 by environment.
     pub processing: ProcessingRules,
+    /// What judges the content of a message.
+    pub validator: Arc<Validator>,
+    /// What its findings weigh, by environment and region.
+    pub policies: Policies,
     /// Rules of routing.
     pub routing: RoutingRules,
     /// How long data is kept.

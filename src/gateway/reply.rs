@@ -1,5 +1,7 @@
 //! From outcome to HL7: the one table of what a sender is told. Source: guide 1.5, Z23; AIRA acknowledgement guidance.
 
+use std::borrow::Cow;
+
 use crate::domain::{Diagnostic, MessageId, RegionCode, Timestamp};
 use crate::gateway::Gateway;
 use crate::hl7::{Ack, AckCode, ErrorCode, ErrorLine, Header, Severity};
@@ -14,10 +16,11 @@ impl Gateway {
         found: &[Diagnostic],
         region: Option<RegionCode>,
     ) -> String {
-        match region {
-            Some(region) => self.queued(header, id, now, found, region),
-            None => self.ack(header, ack_code(found), &lines(found), id, now),
+        if let Some(region) = region {
+            return self.queued(header, id, now, found, region);
         }
+        let texts = texts(found);
+        self.ack(header, ack_code(found), &lines(found, &texts), id, now)
     }
 
     fn queued(
@@ -31,7 +34,8 @@ impl Gateway {
         let text = format!(
             "Message accepted by the Gateway and queued for {region}. Do not send it again."
         );
-        let mut lines = lines(found);
+        let texts = texts(found);
+        let mut lines = lines(found, &texts);
         lines.push(ErrorLine {
             location: None,
             code: ErrorCode::MessageAccepted,
@@ -75,16 +79,25 @@ pub(super) fn ack_code(found: &[Diagnostic]) -> AckCode {
     }
 }
 
-fn lines(found: &[Diagnostic]) -> Vec<ErrorLine<'_>> {
-    found
-        .iter()
-        .map(|one| ErrorLine {
+/// The texts of the ERR segments: ERR-7 for developers, ERR-8 for people.
+fn texts(found: &[Diagnostic]) -> Vec<(String, Cow<'_, str>)> {
+    let place = |one: &Diagnostic| match &one.span {
+        Some(span) => format!("{} bytes {}-{}", one.rule, span.start, span.end),
+        None => one.rule.to_owned(),
+    };
+    found.iter().map(|one| (place(one), one.told())).collect()
+}
+
+fn lines<'a>(found: &[Diagnostic], texts: &'a [(String, Cow<'a, str>)]) -> Vec<ErrorLine<'a>> {
+    let lines = found.iter().zip(texts);
+    lines
+        .map(|(one, (place, told))| ErrorLine {
             location: one.location,
             code: one.code,
             severity: one.severity,
             application: one.application,
-            diagnostic: Some(one.rule),
-            text: &one.text,
+            diagnostic: Some(place),
+            text: told,
         })
         .collect()
 }

@@ -94,10 +94,6 @@ pub(super) fn route(
 
 type Stop = Box<Diagnostic>;
 
-#[expect(
-    clippy::unnecessary_box_returns,
-    reason = "every caller needs it boxed: it is a rare and large error"
-)]
 fn stop(rule: &'static str, code: ErrorCode, location: Location, text: String) -> Stop {
     Box::new(Diagnostic::reject(rule, code, location, text).because(ApplicationError::InvalidValue))
 }

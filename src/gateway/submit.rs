@@ -254,7 +254,7 @@ impl Gateway {
         })
     }
 
-    /// Content, then route, then the reply that we would give ourselves; a message that is not processed is not routed.
+    /// Header, then route, then content by the rules of the region, then the reply that we would give ourselves; a message that is not processed is not routed.
     fn judge(
         &self,
         directory: &Directory,
@@ -262,13 +262,17 @@ impl Gateway {
         message: &Message<'_>,
     ) -> Judged {
         let Submission { sender, header, .. } = *submission;
+        let environment = sender.environment();
         let mut found =
-            validation::check(message, header, sender.environment(), &self.settings.processing);
+            validation::check_header(message, header, environment, &self.settings.processing);
         if found.iter().any(Diagnostic::refuses) {
             return self.judged(submission, None, found);
         }
         let (way, on_the_way) = route(directory, sender, message, header, self.settings.routing);
         found.extend(on_the_way);
+        let policy = self.settings.policies.of(environment, way.as_ref().map(Route::region));
+        found.extend(self.settings.validator.check(message, header, policy, submission.now));
+        Diagnostic::settle(&mut found);
         let route = way.filter(|_| !found.iter().any(Diagnostic::stops));
         self.judged(submission, route, found)
     }

@@ -113,6 +113,27 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// By its code.
+    pub fn of(code: &[u8]) -> Option<Self> {
+        Some(match code {
+            b"0" => Self::MessageAccepted,
+            b"100" => Self::SegmentSequenceError,
+            b"101" => Self::RequiredFieldMissing,
+            b"102" => Self::DataTypeError,
+            b"103" => Self::TableValueNotFound,
+            b"200" => Self::UnsupportedMessageType,
+            b"201" => Self::UnsupportedEventCode,
+            b"202" => Self::UnsupportedProcessingId,
+            b"203" => Self::UnsupportedVersionId,
+            b"204" => Self::UnknownKeyIdentifier,
+            b"205" => Self::DuplicateKeyIdentifier,
+            b"206" => Self::ApplicationRecordLocked,
+            b"207" => Self::ApplicationInternalError,
+            b"999" => Self::ApplicationError,
+            _ => return None,
+        })
+    }
+
     /// The code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -217,6 +238,21 @@ pub enum ApplicationError {
 }
 
 impl ApplicationError {
+    /// By its code.
+    pub fn of(code: &[u8]) -> Option<Self> {
+        Some(match code {
+            b"1" => Self::IllogicalDate,
+            b"2" => Self::InvalidDate,
+            b"3" => Self::IllogicalValue,
+            b"4" => Self::InvalidValue,
+            b"5" => Self::TableValueNotFound,
+            b"6" => Self::RequiredObservationMissing,
+            b"7" => Self::RequiredDataMissing,
+            b"8" => Self::DataIgnored,
+            _ => return None,
+        })
+    }
+
     /// The code.
     pub const fn code(self) -> &'static str {
         match self {

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use crate::domain::{
-    Delivery, DeliveryState, DiagnosticRecord, Environment, MessageId, MessageRecord, MessageState,
-    RegionCode, SiteId, Timestamp,
+    Delivery, DeliveryState, DiagnosticRecord, Effect, Environment, MessageId, MessageRecord,
+    MessageState, RegionCode, SiteId, Timestamp,
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory;
@@ -150,19 +150,12 @@ impl Store {
                     diagnostic::code,
                     diagnostic::severity,
                     diagnostic::application,
+                    diagnostic::effect,
+                    diagnostic::start_byte,
+                    diagnostic::end_byte,
                     diagnostic::text,
                 ))
-                .load::<(String, String, String, String, String, String)>(conn)?
-                .into_iter()
-                .map(|(rule, location, code, severity, application, text)| DiagnosticRecord {
-                    rule,
-                    location,
-                    code,
-                    severity,
-                    application,
-                    text,
-                })
-                .collect();
+                .load::<DiagnosticRecord>(conn)?;
             let delivery = crate::store::delivery::by_message(conn, id)?;
             Ok((record, diagnostics, delivery))
         })
@@ -487,6 +480,9 @@ struct DiagnosticRow<'a> {
     severity: &'a str,
     application: &'a str,
     text: &'a str,
+    effect: Effect,
+    start_byte: Option<i64>,
+    end_byte: Option<i64>,
 }
 
 fn diagnostic_rows(one: &Acceptance) -> impl Iterator<Item = DiagnosticRow<'_>> {
@@ -499,6 +495,9 @@ fn diagnostic_rows(one: &Acceptance) -> impl Iterator<Item = DiagnosticRow<'_>> 
         severity: &found.severity,
         application: &found.application,
         text: &found.text,
+        effect: found.effect,
+        start_byte: found.start,
+        end_byte: found.end,
     })
 }
 

@@ -89,6 +89,9 @@ table! {
         severity -> Text,
         application -> Text,
         text -> Text,
+        effect -> Text,
+        start_byte -> Nullable<BigInt>,
+        end_byte -> Nullable<BigInt>,
     }
 }
 

@@ -6,8 +6,9 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    ClientKeyPin, CredentialId, CredentialState, DeliveryState, Environment, LinkStatus, MessageId,
-    MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
+    ClientKeyPin, CredentialId, CredentialState, DeliveryState, Effect, Environment, LinkStatus,
+    MessageId, MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus,
+    Timestamp,
 };
 
 macro_rules! text_column {
@@ -35,6 +36,7 @@ macro_rules! text_column {
 text_column!(
     CredentialState,
     DeliveryState,
+    Effect,
     Environment,
     LinkStatus,
     MessageState,

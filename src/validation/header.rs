@@ -4,9 +4,8 @@
 //! Source: guide 1.5, MSH; AIRA acknowledgement guidance; domain notes 3.2.
 
 use crate::domain::{Diagnostic, Environment};
-use crate::hl7::{
-    ApplicationError, ErrorCode, Header, Location, Message, MessageKind, Note, ProcessingId,
-};
+use crate::hl7::{Header, Location, Message, MessageKind, Note, ProcessingId};
+use crate::validation::found;
 
 /// Which MSH-11 goes with which environment.
 #[derive(Debug, Clone)]
@@ -23,80 +22,73 @@ impl Default for ProcessingRules {
     }
 }
 
-const MSH: Location = Location::segment("MSH", 1);
+impl ProcessingRules {
+    /// What a credential of that environment may send.
+    fn allowed(&self, environment: Environment) -> &[ProcessingId] {
+        match environment {
+            Environment::Test => &self.test,
+            Environment::Production => &self.production,
+        }
+    }
+}
 
-pub(super) fn check(
+/// Longest MSH-10, in bytes. Source: guide 1.5, MSH-10.
+const CONTROL_ID_LENGTH: usize = 199;
+
+/// The findings about the header, in the order of the fields; none of a message that can be processed.
+pub fn check_header(
     message: &Message<'_>,
     header: &Header<'_>,
     environment: Environment,
     rules: &ProcessingRules,
 ) -> Vec<Diagnostic> {
-    [
-        delimiters(message),
-        message_type(header),
-        version(header),
-        processing_id(header, environment, rules),
-        control_id(header),
-        literal_cdata(message),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let at = |field| Location::segment("MSH", 1).field(field);
+    let found = [
+        delimiters(message).map(|rule| (rule, Some(at(2)))),
+        message_type(header).map(|rule| (rule, Some(type_location(header, rule)))),
+        version(header).map(|rule| (rule, Some(at(12)))),
+        processing_id(header, environment, rules).map(|rule| (rule, Some(at(11)))),
+        control_id(header).map(|rule| (rule, Some(at(10)))),
+        literal_cdata(message).map(|rule| (rule, None)),
+    ];
+    let allowed = rules.allowed(environment).iter().map(|id| id.code());
+    let expected = allowed.collect::<Vec<_>>().join(" or ");
+    let found = found.into_iter().flatten();
+    found.filter_map(|(rule, at)| found::plain(message, rule, at, &expected)).collect()
 }
 
 /// IZ-12, IZ-13: `|` and `^~\&`. Other delimiters are read and remarked; unusable ones refuse the message.
-fn delimiters(message: &Message<'_>) -> Option<Diagnostic> {
+fn delimiters(message: &Message<'_>) -> Option<&'static str> {
     if message.delimiter_fault().is_some() {
-        return Some(Diagnostic::refuse(
-            "GW-MSH-2",
-            ErrorCode::DataTypeError,
-            MSH.field(2),
-            r"MSH-1 and MSH-2 do not give five different delimiters. The message was not processed. Begin it with MSH|^~\& .",
-        ));
+        return Some("GW-MSH-2");
     }
-    (!message.delimiters().is_standard()).then(|| {
-        Diagnostic::note(
-            "GW-MSH-2",
-            Some(MSH.field(2)),
-            r"The delimiters are not | and ^~\& . They were read as MSH gives them; some registries read the standard ones only.",
-        )
-    })
+    (!message.delimiters().is_standard()).then_some("IZ-13")
 }
 
 /// Only `VXU^V04` is taken. Source: HL7 tables 0076 and 0003; error codes 200 and 201.
-fn message_type(header: &Header<'_>) -> Option<Diagnostic> {
-    let refuse = |code, text| Some(Diagnostic::refuse("GW-MSH-9", code, MSH.field(9), text));
+fn message_type(header: &Header<'_>) -> Option<&'static str> {
     match header.kind() {
         Some(MessageKind::VxuV04) => None,
-        Some(MessageKind::QbpQ11) => refuse(
-            ErrorCode::UnsupportedMessageType,
-            "Queries (QBP) are not taken by this Gateway. Send immunizations as VXU^V04^VXU_V04.",
-        ),
-        Some(MessageKind::Ack | MessageKind::Rsp) => refuse(
-            ErrorCode::UnsupportedMessageType,
-            "MSH-9 names a reply, not a submission. Send immunizations as VXU^V04^VXU_V04.",
-        ),
-        None if header.message_code.text() == Some(b"VXU") => refuse(
-            ErrorCode::UnsupportedEventCode,
-            "The event in MSH-9.2 is not V04. Send immunizations as VXU^V04^VXU_V04.",
-        ),
-        None => refuse(
-            ErrorCode::UnsupportedMessageType,
-            "The message type in MSH-9 is empty or not known. Send immunizations as VXU^V04^VXU_V04.",
-        ),
+        Some(MessageKind::QbpQ11) => Some("GW-MSH-9-QUERY"),
+        Some(MessageKind::Ack | MessageKind::Rsp) => Some("GW-MSH-9-REPLY"),
+        None if header.message_code.text() == Some(b"VXU") => Some("GW-MSH-9-EVENT"),
+        None => Some("GW-MSH-9"),
+    }
+}
+
+/// The component of MSH-9 that is wrong; the field when it is empty.
+fn type_location(header: &Header<'_>, rule: &str) -> Location {
+    let field = Location::segment("MSH", 1).field(9);
+    match rule {
+        "GW-MSH-9-EVENT" => field.component(2),
+        _ if header.message_code.is_valued() || header.trigger.is_valued() => field.component(1),
+        _ => field,
     }
 }
 
 /// IZ-15: version 2.5.1.
-fn version(header: &Header<'_>) -> Option<Diagnostic> {
-    (header.version.text() != Some(b"2.5.1")).then(|| {
-        Diagnostic::refuse(
-            "GW-MSH-12",
-            ErrorCode::UnsupportedVersionId,
-            MSH.field(12),
-            "MSH-12 is not 2.5.1. The Gateway takes HL7 version 2.5.1 only; messages of other versions are not processed.",
-        )
-    })
+fn version(header: &Header<'_>) -> Option<&'static str> {
+    (header.version.text() != Some(b"2.5.1")).then_some("GW-MSH-12")
 }
 
 /// MSH-11 says the same as the credential. Source: domain notes 3.2.
@@ -104,63 +96,25 @@ fn processing_id(
     header: &Header<'_>,
     environment: Environment,
     rules: &ProcessingRules,
-) -> Option<Diagnostic> {
-    let allowed = match environment {
-        Environment::Test => &rules.test,
-        Environment::Production => &rules.production,
+) -> Option<&'static str> {
+    let rule = match environment {
+        Environment::Test => "GW-MSH-11-TEST",
+        Environment::Production => "GW-MSH-11-PRODUCTION",
     };
-    if header.processing().is_some_and(|id| allowed.contains(&id)) {
-        return None;
-    }
-    let text = match environment {
-        Environment::Test => {
-            "The credential is a test credential, so MSH-11 must be T. To send production data use the production \
-             credential of the Site."
-        }
-        Environment::Production => {
-            "The credential is a production credential, so MSH-11 must be P. To send a test message use the test \
-             credential of the Site."
-        }
-    };
-    Some(
-        Diagnostic::refuse("GW-MSH-11", ErrorCode::UnsupportedProcessingId, MSH.field(11), text)
-            .because(ApplicationError::InvalidValue),
-    )
+    let allowed = rules.allowed(environment);
+    (!header.processing().is_some_and(|id| allowed.contains(&id))).then_some(rule)
 }
 
 /// MSH-10 is required: it is how a repetition is known and how the reply finds its message.
-fn control_id(header: &Header<'_>) -> Option<Diagnostic> {
-    let length = header.control_id.text().map_or(0, <[u8]>::len);
-    if length == 0 {
-        return Some(
-            Diagnostic::reject(
-                "GW-MSH-10",
-                ErrorCode::RequiredFieldMissing,
-                MSH.field(10),
-                "MSH-10 (message control ID) is empty. The message was not accepted. Give each message an ID of its own.",
-            )
-            .because(ApplicationError::RequiredDataMissing),
-        );
+fn control_id(header: &Header<'_>) -> Option<&'static str> {
+    match header.control_id.text().map_or(0, <[u8]>::len) {
+        0 => Some("GW-MSH-10"),
+        1..=CONTROL_ID_LENGTH => None,
+        _ => Some("GW-MSH-10-LONG"),
     }
-    (length > 199).then(|| {
-        Diagnostic::reject(
-            "GW-MSH-10",
-            ErrorCode::DataTypeError,
-            MSH.field(10),
-            "MSH-10 (message control ID) is longer than 199 characters. The message was not accepted. Use a shorter ID.",
-        )
-        .because(ApplicationError::InvalidValue)
-    })
 }
 
 /// A PHP sender in use puts the CDATA marks into the string itself.
-fn literal_cdata(message: &Message<'_>) -> Option<Diagnostic> {
-    message.framing().has(Note::CdataLiteral).then(|| {
-        Diagnostic::note(
-            "GW-FRAME-1",
-            None,
-            "The message text itself began with <![CDATA[ and ended with ]]>. They were taken off. Leave them out: the SOAP \
-             library does the escaping.",
-        )
-    })
+fn literal_cdata(message: &Message<'_>) -> Option<&'static str> {
+    message.framing().has(Note::CdataLiteral).then_some("GW-FRAME-1")
 }

@@ -1,28 +1,108 @@
 //! What is judged of a message's content. May import `domain` and `hl7`.
 //!
-//! Today: the header rules that decide whether a message is processed at all, and the presence of the patient and the
-//! shape of the order groups. Each rule is a small function; [`check`] is their order and nothing else.
+//! Two steps. [`check_header`] says whether a message is processed at all. [`Validator::check`] judges the rest by the
+//! profile of the guide: the order of its checks is [`Validator::check`] and nothing else. The tables are data
+//! (`schemas/profiles`, `schemas/codes`), the rules with their wording too (`schemas/rules`); what a finding weighs and
+//! does is the [`Policy`], and what is lost by it the cascade. Nothing here knows of time but `now`, and nothing writes.
 
+mod cascade;
+mod catalogue;
+mod check;
+mod codes;
+mod elements;
+mod example;
+mod found;
 mod header;
+mod layout;
+mod policy;
+mod predicate;
+mod profile;
+mod shapes;
+mod statements;
 mod structure;
 
-use crate::domain::{Diagnostic, Environment};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::domain::{Diagnostic, Timestamp};
 use crate::hl7::{Header, Message};
+use crate::validation::check::Check;
+use crate::validation::layout::Layout;
+use crate::validation::profile::Profiles;
 
-pub use header::ProcessingRules;
+pub use catalogue::{Catalogue, Example, Rule, Setting, Treatment, Weight};
+pub use codes::{
+    CodeChanges, CodeFile, CodeTexts, Codes, CodesError, Cvx, CvxKind, CvxStatus, Injection,
+    Lookup, Mvx, Ndc, TableId, Vis,
+};
+pub use example::edited;
+pub use header::{ProcessingRules, check_header};
+pub use policy::{Policies, Policy, PolicyError, Strictness};
+pub use profile::Profile;
 
-/// Every finding about a message, in the order of the rules; the header's first.
-///
-/// When the header makes the message unprocessable, the rest is not judged.
-pub fn check(
-    message: &Message<'_>,
-    header: &Header<'_>,
-    environment: Environment,
-    rules: &ProcessingRules,
-) -> Vec<Diagnostic> {
-    let mut found = header::check(message, header, environment, rules);
-    if !found.iter().any(Diagnostic::refuses) {
-        found.extend(structure::check(message));
+/// The profiles over a set of code tables: made once, used by every thread.
+pub struct Validator {
+    codes: Arc<Codes>,
+    profiles: Profiles,
+}
+
+impl Validator {
+    /// A validator over these code tables.
+    ///
+    /// # Panics
+    /// When the tables of `schemas/profiles` do not hold together, which a test rules out.
+    #[expect(clippy::panic, reason = "the tables are part of the program; a test reads them")]
+    pub fn new(codes: Arc<Codes>) -> Self {
+        let profiles = Profiles::read(&codes).unwrap_or_else(|error| panic!("{error}"));
+        Self { codes, profiles }
     }
-    found
+
+    /// Every finding about the content of a message, in the order of its bytes; none at strictness `lenient`.
+    pub fn check(
+        &self,
+        message: &Message<'_>,
+        header: &Header<'_>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Vec<Diagnostic> {
+        if policy.strictness() == Strictness::Lenient {
+            return vec![];
+        }
+        let named = message.segments().next().and_then(|msh| check::text(msh, 21, 1));
+        let Some(profile) = self.profiles.of(header, named) else {
+            return vec![];
+        };
+        let layout = Layout::of(message, profile);
+        let mut check = Check {
+            message,
+            profiles: &self.profiles,
+            profile,
+            codes: &self.codes,
+            layout,
+            now,
+            found: vec![],
+        };
+        structure::check(&mut check);
+        elements::check(&mut check);
+        statements::check(&mut check);
+        let mut weighed = cascade::weigh(&mut check, policy);
+        // What is about the message as a whole comes last.
+        let place = |span: &Range<usize>| (span.start, span.end);
+        weighed.sort_by_key(|(finding, _)| finding.span.as_ref().map_or((usize::MAX, 0), place));
+        weighed.dedup_by(|(a, _), (b, _)| a.rule.id == b.rule.id && a.at == b.at && a.at.is_some());
+        let mut found: Vec<_> =
+            weighed.iter().filter_map(|(finding, verdict)| finding.diagnostic(verdict)).collect();
+        Diagnostic::settle(&mut found);
+        found
+    }
+
+    /// The code tables in use.
+    pub fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    /// The profiles.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.iter()
+    }
 }

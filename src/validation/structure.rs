@@ -1,96 +1,90 @@
-//! The segments that a VXU cannot do without. Source: guide 1.5, `VXU_V04` (Z22) grammar.
+//! What the layout says about segments, put as findings. Source: guide 1.5, message grammars and Table 3-1.
 
-use crate::domain::Diagnostic;
-use crate::hl7::{ErrorCode, Location, Message};
+use crate::hl7::Note;
+use crate::validation::check::Check;
+use crate::validation::layout::{Misfit, Misplaced};
+use crate::validation::profile::Profile;
 
-pub(super) fn check(message: &Message<'_>) -> Vec<Diagnostic> {
-    patient(message).into_iter().chain(order_groups(message)).collect()
-}
-
-/// One PID, the patient whom all is about.
-fn patient(message: &Message<'_>) -> Option<Diagnostic> {
-    let reject = |sequence, text: &'static str| {
-        Some(Diagnostic::reject(
-            "GW-PID",
-            ErrorCode::SegmentSequenceError,
-            Location::segment("PID", sequence),
-            text,
-        ))
-    };
-    match message.segments_named("PID").count() {
-        0 => reject(
-            1,
-            "The PID segment is missing. The message was not accepted. A VXU needs one PID after MSH.",
-        ),
-        1 => None,
-        _ => reject(
-            2,
-            "There is more than one PID segment. The message was not accepted. Send one patient in each message.",
-        ),
-    }
-}
-
-/// An order group begins with ORC and has exactly one RXA, in this order.
-fn order_groups(message: &Message<'_>) -> Vec<Diagnostic> {
-    let mut found = vec![];
-    let mut open: Option<Location> = None;
-    for segment in message.segments() {
-        match segment.name() {
-            b"ORC" => {
-                found.extend(open.map(without_rxa));
-                open = Some(segment.location());
+pub(super) fn check(check: &mut Check<'_, '_, '_>) {
+    framing(check);
+    let profile = check.profile;
+    for misplaced in check.layout.misplaced.clone() {
+        let Misplaced { misfit, index, at } = misplaced;
+        let segment = check.segment_at(index);
+        let span = segment.map(|segment| segment.span());
+        let grammar = || grammar(profile, at.segment.bytes());
+        match misfit {
+            Misfit::Missing { slot, instance } if leads(check, slot, instance) => {
+                let Some(first) = segment else { continue };
+                let missing = at.segment.to_string();
+                let more = in_order(check, instance);
+                check.add_segment("SEG-LEADER", first).expected(missing).more(more);
             }
-            b"RXA" if open.take().is_none() => found.push(without_orc(segment.location())),
-            _ => {}
+            Misfit::Missing { instance, .. } => {
+                let more = in_order(check, instance);
+                check
+                    .note("SEG-MISSING", Some(at), span.map(|span| span.end..span.end), Some(index))
+                    .more(more)
+                    .expected(grammar());
+            }
+            Misfit::MissingGroup { .. } => {
+                check.note("GROUP-MISSING", Some(at), None, None).expected(grammar());
+            }
+            Misfit::OutOfOrder => {
+                check.note("SEG-ORDER", Some(at), span, Some(index)).expected(grammar());
+            }
+            Misfit::Surplus => {
+                check.note("SEG-SURPLUS", Some(at), span, Some(index));
+            }
+            Misfit::Unknown => {
+                check.note("SEG-UNKNOWN", Some(at), span, Some(index));
+            }
+            Misfit::NoName => {
+                let line = span.as_ref().map_or(1, |span| check.message.position(span.start).0);
+                check.note("SEG-NAME", None, span, Some(index)).more(line.to_string());
+            }
         }
     }
-    found.extend(open.map(without_rxa));
-    found
 }
 
-fn without_rxa(orc: Location) -> Diagnostic {
-    Diagnostic::reject(
-        "GW-ORDER",
-        ErrorCode::SegmentSequenceError,
-        orc,
-        "No RXA follows this ORC. The message was not accepted. Each ORC needs the RXA of its immunization after it.",
-    )
+/// What stood around and between the segments. Terminators come from libraries more often than from people.
+fn framing(check: &mut Check<'_, '_, '_>) {
+    const TERMINATORS: [Note; 3] = [Note::LineFeed, Note::CrLf, Note::NoFinalTerminator];
+    let framing = check.message.framing();
+    if framing.is_clean() {
+        return;
+    }
+    let words = |terminators: bool| {
+        let notes = framing.notes().filter(|note| {
+            *note != Note::CdataLiteral && TERMINATORS.contains(note) == terminators
+        });
+        notes.map(|note| note.to_string()).collect::<Vec<_>>().join("; ")
+    };
+    for (rule, words) in [("TERMINATOR", words(true)), ("FRAMING", words(false))] {
+        if !words.is_empty() {
+            check.note(rule, None, Some(0..0), None).more(words);
+        }
+    }
 }
 
-fn without_orc(rxa: Location) -> Diagnostic {
-    Diagnostic::reject(
-        "GW-ORDER",
-        ErrorCode::SegmentSequenceError,
-        rxa,
-        "This RXA has no ORC before it. The message was not accepted. Each immunization needs an ORC and then its RXA.",
-    )
+/// Whether the segment that is missing is the one that its group begins with.
+fn leads(check: &Check<'_, '_, '_>, slot: usize, instance: usize) -> bool {
+    let group = check.layout.instances.get(instance).map(|instance| instance.group);
+    instance != 0
+        && group
+            .and_then(|group| check.profile.groups.get(group))
+            .is_some_and(|group| group.leader == slot)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `in immunization 2`, when the instance is an order.
+fn in_order(check: &Check<'_, '_, '_>, instance: usize) -> String {
+    let order = check.layout.order_of(instance);
+    order.map_or_else(String::new, |order| format!(" in immunization {}", order.number))
+}
 
-    fn rules(segments: &str) -> Vec<(&'static str, String)> {
-        let text = format!("MSH|^~\\&|A\r{segments}");
-        let message = Message::parse(text.as_bytes()).unwrap();
-        let found = check(&message);
-        found.iter().map(|one| (one.rule, one.location.unwrap().human().to_string())).collect()
-    }
-
-    #[test]
-    fn a_patient_without_orders_and_complete_groups_pass() {
-        assert_eq!(rules("PID|1\r"), []);
-        assert_eq!(rules("PID|1\rORC|RE\rRXA|0\rRXR|\rOBX|1\rORC|RE\rRXA|0\r"), []);
-    }
-
-    #[test]
-    fn each_broken_group_is_named_once() {
-        assert_eq!(rules("PID|1\rRXA|0\rORC|RE\rORC|RE\rRXA|0\rRXA|0\rORC|RE\r").len(), 4);
-    }
-
-    #[test]
-    fn a_message_without_patient_is_rejected() {
-        assert_eq!(rules("ORC|RE\rRXA|0\r"), [("GW-PID", "PID".to_owned())]);
-        assert_eq!(rules("PID|1\rPID|2\r").len(), 1);
-    }
+/// The segments around one in the grammar: `ORC RXA RXR OBX`.
+fn grammar(profile: &Profile, name: [u8; 3]) -> String {
+    let Some((at, _)) = profile.slot(name) else { return String::new() };
+    let around = profile.slots.get(at.saturating_sub(2)..).unwrap_or_default().iter().take(5);
+    around.map(|slot| String::from_utf8_lossy(&slot.name)).collect::<Vec<_>>().join(" ")
 }

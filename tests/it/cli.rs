@@ -356,13 +356,14 @@ fn migrate_goes_up_and_down_and_shows_where_it_is() {
         step("up"),
     ];
 
-    assert_eq!(steps[0], "missing  2026-11-22-000000_base\n");
-    assert_eq!(steps[1], "1 applied\n2026-11-22-000000_base\n");
-    assert_eq!(steps[2], "applied  2026-11-22-000000_base\n");
+    let [base, last] = ["2026-11-22-000000_base", "2026-11-22-000001_diagnostic_place"];
+    assert_eq!(steps[0], format!("missing  {base}\nmissing  {last}\n"));
+    assert_eq!(steps[1], format!("2 applied\n{base}\n{last}\n"));
+    assert_eq!(steps[2], format!("applied  {base}\napplied  {last}\n"));
     assert_eq!(steps[3], "0 applied\n");
-    assert_eq!(steps[4], "reverted 2026-11-22-000000_base\n");
-    assert_eq!(steps[5], steps[0]);
-    assert_eq!(steps[6], steps[1]);
+    assert_eq!(steps[4], format!("reverted {last}\n"));
+    assert_eq!(steps[5], format!("applied  {base}\nmissing  {last}\n"));
+    assert_eq!(steps[6], format!("1 applied\n{last}\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,7 @@ mod delivery;
 mod envelopes;
 mod faults;
 mod floors;
+mod nist;
 mod outage;
 mod pages;
 mod privacy;

@@ -55,7 +55,7 @@ fn long(control_id: &str) -> String {
     })
     .take(50_000)
     .collect();
-    vxu(control_id, &[("\rPD1|", &format!("\rNTE|1||{noise}\rPD1|"))])
+    vxu(control_id, &[("\rPD1|", &format!("\rZZZ|{noise}\rPD1|"))])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -349,7 +349,7 @@ async fn a_site_that_is_not_registered_is_refused_where_it_is_named() {
         ("MSH22", naming("MSH22", "DE-000001", "DE-999999", "", ""), "MSH^1^22^1^1", "MSH-22.1"),
         (
             "XON",
-            naming("XON", "DE-000001", "Clinic^^^^^^^^^DE-999999", "", ""),
+            naming("XON", "DE-000001", "Clinic^^^^^CDPH^FI^^^DE-999999", "", ""),
             "MSH^1^22^1^10",
             "MSH-22.10",
         ),
@@ -605,11 +605,11 @@ async fn only_version_2_5_1_of_vxu_v04_is_taken() {
     let sender = app.test_sender().await;
     let fix = "Send immunizations as VXU^V04^VXU_V04";
     let cases = [
-        ("QUERY", 9, "QBP^Q11^QBP_Q11", ["MSH^1^9", "200", "E", ""], fix),
-        ("ADT", 9, "ADT^A08", ["MSH^1^9", "200", "E", ""], fix),
-        ("REPLY", 9, "ACK^V04^ACK", ["MSH^1^9", "200", "E", ""], fix),
+        ("QUERY", 9, "QBP^Q11^QBP_Q11", ["MSH^1^9^1^1", "200", "E", ""], fix),
+        ("ADT", 9, "ADT^A08", ["MSH^1^9^1^1", "200", "E", ""], fix),
+        ("REPLY", 9, "ACK^V04^ACK", ["MSH^1^9^1^1", "200", "E", ""], fix),
         ("NONE", 9, "", ["MSH^1^9", "200", "E", ""], fix),
-        ("EVENT", 9, "VXU^V03^VXU_V03", ["MSH^1^9", "201", "E", ""], fix),
+        ("EVENT", 9, "VXU^V03^VXU_V03", ["MSH^1^9^1^2", "201", "E", ""], fix),
         ("OLD", 12, "2.3.1", ["MSH^1^12", "203", "E", ""], "HL7 version 2.5.1 only"),
         ("NEWER", 12, "2.5.1.1", ["MSH^1^12", "203", "E", ""], "HL7 version 2.5.1 only"),
         ("UNSAID", 12, "", ["MSH^1^12", "203", "E", ""], "HL7 version 2.5.1 only"),
@@ -633,7 +633,7 @@ async fn a_query_is_refused_with_ar_200() {
 
     let reply = app.submit(&sender, &query).await.hl7();
 
-    assert_told(&reply, "AR", &[["MSH^1^9", "200", "E", ""]]);
+    assert_told(&reply, "AR", &[["MSH^1^9^1^1", "200", "E", ""]]);
     assert_says(&reply, &["Queries (QBP) are not taken by this Gateway"]);
 }
 
@@ -666,7 +666,7 @@ async fn a_message_needs_a_control_id_of_its_own() {
 async fn of_very_many_findings_the_first_hundred_are_told_and_kept() {
     let app = TestApp::start().await;
     let sender = app.test_sender().await;
-    let hl7 = format!("{}{}", message("MANY", &[]), "ORC|RE\r".repeat(150));
+    let hl7 = format!("{}{}", vxu("MANY", &[("\rRXA|", "\rRXX|")]), "ORC|RE\r".repeat(150));
 
     let reply = app.submit(&sender, &hl7).await.hl7();
 
@@ -694,28 +694,29 @@ async fn a_message_needs_its_patient_and_whole_order_groups() {
         (
             "PATIENT",
             without("PATIENT", "PID|"),
-            ["PID^1", "100", "E", ""],
-            "A VXU needs one PID after MSH",
+            vec![["PID^1", "100", "E", ""]],
+            "Send PID where the grammar has it: MSH SFT PID",
         ),
-        ("TWICE", twice, ["PID^2", "100", "E", ""], "Send one patient in each message"),
+        ("TWICE", twice, vec![["PID^2", "100", "E", ""]], "Send one PID"),
         (
             "ORDER",
             without("ORDER", "ORC|"),
-            ["RXA^1", "100", "E", ""],
-            "needs an ORC and then its RXA",
+            vec![["RXA^1", "100", "E", ""], ["", "100", "E", ""]],
+            "RXA has no ORC before it in immunization 1",
         ),
         (
             "DOSE",
             without("DOSE", "RXA|"),
-            ["ORC^1", "100", "E", ""],
-            "Each ORC needs the RXA of its immunization after it",
+            vec![["RXA^1", "100", "E", ""], ["", "100", "E", ""]],
+            "The required segment RXA is missing in immunization 1",
         ),
     ];
 
     for (control_id, hl7, expected, fix) in cases {
         let reply = app.submit(&sender, &hl7).await.hl7();
-        assert_told(&reply, "AE", &[expected]);
-        assert_says(&reply, &["not accepted", fix]);
+        assert_told(&reply, "AE", &expected);
+        assert_says(&reply, &[fix]);
+        assert!(reply.contains("The message was not accepted."), "{reply}");
         assert_eq!(holders(&app, control_id).await, NOWHERE, "{control_id}");
     }
 }
@@ -758,7 +759,7 @@ async fn everything_wrong_with_the_header_is_told_at_once() {
         &reply,
         "AR",
         &[
-            ["MSH^1^9", "200", "E", ""],
+            ["MSH^1^9^1^1", "200", "E", ""],
             ["MSH^1^12", "203", "E", ""],
             ["MSH^1^11", "202", "E", "4"],
             ["MSH^1^10", "101", "E", "7"],
@@ -782,14 +783,15 @@ async fn everything_wrong_with_content_and_way_is_told_at_once() {
         &reply,
         "AE",
         &[
-            ["PID^1", "100", "E", ""],
-            ["RXA^1", "100", "E", ""],
             ["MSH^1^4", "204", "E", "4"],
             ["MSH^1^22^1^1", "204", "E", "4"],
+            ["PID^1", "100", "E", ""],
+            ["RXA^1", "100", "E", ""],
+            ["", "100", "E", ""],
         ],
     );
     let record = app.message("MANY").await;
-    assert_eq!((record.diagnostics, record.ack_code.as_str()), (4, "AE"));
+    assert_eq!((record.diagnostics, record.ack_code.as_str()), (5, "AE"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
