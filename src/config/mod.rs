@@ -371,8 +371,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         for (code, region) in &self.regions {
             let key = format!("regions.{code}");
-            let known =
-                code.parse::<RegionCode>().ok().filter(|code| code.facts().managed);
+            let known = code.parse::<RegionCode>().ok().filter(|code| code.facts().managed);
             if known.is_none() {
                 return Err(ConfigError::value(
                     key,
