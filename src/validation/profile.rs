@@ -213,6 +213,13 @@ impl Profiles {
     }
 }
 
+/// The names of the code tables that the elements of the profiles are bound to.
+pub(super) fn table_names() -> impl Iterator<Item = &'static str> {
+    let of_fields = rows(SEGMENTS).filter_map(|row| row.get(8).copied());
+    let of_components = rows(DATATYPES).filter_map(|row| row.get(7).copied());
+    of_fields.chain(of_components).flat_map(|cell| cell.split(':')).filter(|name| !name.is_empty())
+}
+
 /// The rows of a table: without comments and header, split at the commas.
 fn rows(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines()

@@ -24,6 +24,8 @@ pub use tables::{Lookup, TableId};
 pub use vaccines::{Cvx, CvxKind, CvxStatus, Mvx};
 pub use vis::Vis;
 
+use crate::validation::profile;
+
 use lots::Lots;
 use ndc::Ndcs;
 use read::Reading;
@@ -105,6 +107,12 @@ impl Codes {
         let statements = Statements::read(&mut reading, &vaccines)?;
         let injections = injection::read(&mut reading, &vaccines)?;
         let lots = Lots::read(&mut reading, &vaccines)?;
+        // A profile that is bound to a table which is gone could judge nothing.
+        let missing = profile::table_names().find(|name| tables.find(name).is_none());
+        if let Some(table) = missing {
+            let problem = format!("it has no row of table {table}, which the profiles use; add it");
+            return Err(CodesError::Heading { file: "tables.csv", problem });
+        }
         let mut files = reading.files;
         files.sort_by_key(|file| file.name);
         let files = files.into();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
+use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::CodeFile;
 
@@ -63,7 +63,7 @@ pub enum CodesError {
         /// Name of the file.
         file: String,
     },
-    /// The lines above the rows are not as they must be.
+    /// The lines above the rows are not as they must be, or what the file must hold is missing.
     #[error("{file}: {problem}")]
     Heading {
         /// Name of the file.
@@ -134,17 +134,16 @@ impl CodeTexts {
         let mut found = false;
         for entry in std::fs::read_dir(dir).map_err(|cause| unreadable(dir, cause))? {
             let path = entry.map_err(|cause| unreadable(dir, cause))?.path();
-            if path.extension().is_none_or(|extension| extension != "csv") {
+            if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("csv")) {
                 continue;
             }
             let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-            let place = FORMS.iter().position(|form| form.name == name);
-            let Some(text) = place.and_then(|place| texts.get_mut(place)) else {
+            let known = FORMS.iter().zip(&mut texts).find(|(form, _)| form.name == name);
+            let Some((form, text)) = known else {
                 return Err(CodesError::Foreign { file: name.into_owned() });
             };
-            *text = Cow::Owned(
-                std::fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?,
-            );
+            let bytes = std::fs::read(&path).map_err(|cause| unreadable(&path, cause))?;
+            *text = Cow::Owned(utf8(form, bytes)?);
             found = true;
         }
         if found {
@@ -160,7 +159,27 @@ impl CodeTexts {
     /// # Errors
     /// As [`CodeTexts::of_dir`].
     pub fn in_use(data_dir: &Path) -> Result<Self, CodesError> {
-        folder_in_use(data_dir).map_or_else(|| Ok(Self::built_in()), |folder| Self::of_dir(&folder))
+        match Self::folder(data_dir)? {
+            Some(folder) => Self::of_dir(&folder),
+            None => Ok(Self::built_in()),
+        }
+    }
+
+    /// The folder of code tables that a data directory has, if it has one.
+    ///
+    /// # Errors
+    /// When that cannot be told: what must not be looked at is not what is not there.
+    pub fn folder(data_dir: &Path) -> Result<Option<PathBuf>, CodesError> {
+        for folder in [FOLDER, FOLDER_BEFORE].map(|name| data_dir.join(name)) {
+            match std::fs::symlink_metadata(&folder) {
+                Ok(_) => return Ok(Some(folder)),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => {
+                    return Err(CodesError::Read { path: folder.display().to_string(), cause });
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Puts the files of this set that are not compiled in into a data directory as its folder `codes`.
@@ -251,9 +270,14 @@ impl<'t> Reading<'t> {
     }
 }
 
-/// The folder of code tables of a data directory, when it has one.
-fn folder_in_use(data_dir: &Path) -> Option<PathBuf> {
-    [FOLDER, FOLDER_BEFORE].map(|name| data_dir.join(name)).into_iter().find(|path| path.is_dir())
+/// The text of a file; what a spreadsheet saved in another encoding is named by its first such line.
+fn utf8(form: &'static Form, bytes: Vec<u8>) -> Result<String, CodesError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let breaks = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
+        let problem = format!("line {} is not UTF-8; save the file as UTF-8", breaks + 1);
+        CodesError::Heading { file: form.name, problem }
+    })
 }
 
 /// The rows of a file by their key columns.
@@ -367,13 +391,7 @@ impl Sheet<'_> {
     }
 
     fn unreadable(&self, error: &csv::Error) -> CodesError {
-        let problem = match error.kind() {
-            ErrorKind::Utf8 { pos: Some(at), .. } => {
-                format!("line {} is not UTF-8; save the file as UTF-8", at.line())
-            }
-            _ => error.to_string(),
-        };
-        CodesError::Heading { file: self.form.name, problem }
+        CodesError::Heading { file: self.form.name, problem: error.to_string() }
     }
 }
 

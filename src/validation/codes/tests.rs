@@ -260,20 +260,39 @@ fn no_file_holds_a_procedure_code() {
 #[test]
 fn every_table_that_a_profile_binds_is_there() {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/profiles");
-    let mut unknown = vec![];
+    let mut bound = vec![];
     for name in ["segments.csv", "datatypes.csv"] {
-        let Ok(text) = fs::read_to_string(profiles.join(name)) else { continue };
+        let text = fs::read_to_string(profiles.join(name)).unwrap();
         let mut rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
         let column = rows.headers().unwrap().iter().position(|name| name == "table").unwrap();
         for row in rows.records() {
             let cell = row.unwrap()[column].to_owned();
-            let tables = cell.split([':', '|', ' ']).filter(|table| !table.is_empty());
-            unknown
-                .extend(tables.filter(|table| codes().table(table).is_none()).map(str::to_owned));
+            bound.extend(cell.split(':').filter(|table| !table.is_empty()).map(str::to_owned));
         }
     }
 
+    let unknown: Vec<_> = bound.iter().filter(|table| codes().table(table).is_none()).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+    assert!(bound.iter().eq(profile::table_names()), "what is looked for");
+}
+
+#[test]
+fn tables_that_lack_one_of_the_profiles_are_refused() {
+    let rows = "table,code,system,label\nHL70001,F,HL70001,Female\n";
+
+    let problem = problem(&dir("tables.csv", rows));
+
+    assert!(problem.starts_with("tables.csv: it has no row of table "), "{problem}");
+}
+
+#[test]
+fn a_file_in_another_encoding_is_named_by_its_line() {
+    let dir = TempDir::new().unwrap();
+    let text =
+        b"# source: x\n# date: 2026-11-01\ncode,name,status\nPMC,Laboratoire fran\xe7ais,active\n";
+    fs::write(dir.path().join("mvx.csv"), text).unwrap();
+
+    assert_eq!(problem(&dir), "mvx.csv: line 4 is not UTF-8; save the file as UTF-8");
 }
 
 #[test]
@@ -364,7 +383,10 @@ fn a_directory_without_tables_or_with_strange_ones_is_refused() {
     let missing = none.path().join("missing");
 
     assert!(problem(&none).contains("it holds none of aliases.csv, cvx.csv"), "{}", problem(&none));
-    assert!(problem(&dir("cxv.csv", "code\n")).starts_with("cxv.csv: not one of the code tables"));
+    for name in ["cxv.csv", "CVX.CSV"] {
+        let said = problem(&dir(name, "code\n"));
+        assert!(said.starts_with(&format!("{name}: not one of the code tables")), "{said}");
+    }
     assert!(matches!(Codes::load(&missing), Err(CodesError::Read { .. })));
 }
 
