@@ -5,6 +5,7 @@ use clap::Args;
 use crate::cli::{ConfigFile, Failure, output};
 use crate::config::{Config, EXAMPLE};
 use crate::domain::Environment;
+use crate::validation::Codes;
 
 /// Read a configuration and say what is wrong with it, without starting anything
 #[derive(Args)]
@@ -31,6 +32,7 @@ impl CheckConfig {
                 }
             }
         }
+        let codes = Codes::in_use(&config.data_dir)?;
         output::line("The configuration can be used.");
         output::line(&format!("  database   {database:?}"));
         output::line(&format!("  listen     https://{}", config.server.listen));
@@ -43,6 +45,12 @@ impl CheckConfig {
         output::line(&format!(
             "  registries {outside} configured, {} by the built-in loopback registry",
             14 - outside
+        ));
+        let loaded = codes.files().filter(|file| !file.built_in).count();
+        let all = codes.files().count();
+        output::line(&format!(
+            "  codes      {loaded} of {all} tables loaded, {} built-in",
+            all - loaded
         ));
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod check_config;
+mod codes;
 mod demo;
 mod migrate;
 mod output;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::AppError;
 use crate::config::{Config, ConfigError};
 use crate::store::StoreError;
+use crate::validation::CodesError;
 
 pub use output::Format;
 
@@ -33,6 +35,8 @@ enum Command {
     Admin(admin::Admin),
     /// Read a configuration and say what is wrong with it
     CheckConfig(check_config::CheckConfig),
+    /// Show the code tables that messages are judged by, and replace them
+    Codes(codes::CodeTables),
     /// Start with invented Sites and seven loopback registries, submit a first message, and keep serving
     Demo(demo::Demo),
     /// Apply, revert or show database migrations
@@ -94,10 +98,17 @@ impl From<ConfigError> for Failure {
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         match error {
+            AppError::Codes(error) => error.into(),
             AppError::Config(error) => error.into(),
             AppError::Store { cause } => cause.into(),
             other => Self::failed(other),
         }
+    }
+}
+
+impl From<CodesError> for Failure {
+    fn from(error: CodesError) -> Self {
+        Self::failed(format!("the code tables of the data directory cannot be used: {error}"))
     }
 }
 
@@ -141,6 +152,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         match program.command {
             Command::Admin(admin) => admin.run().await,
             Command::CheckConfig(check) => check.run(),
+            Command::Codes(tables) => tables.run(),
             Command::Demo(demo) => demo.run().await,
             Command::Migrate(migrate) => migrate.run(),
             Command::Serve(serve) => serve.run().await,

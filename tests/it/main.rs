@@ -3,6 +3,7 @@
 //!
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
+//! - `codes`: code tables are checked, loaded, listed, and taken by the service
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
@@ -29,6 +30,7 @@ mod support;
 
 mod cli;
 mod clients;
+mod codes;
 mod corpus;
 mod credentials;
 mod delivery;
