@@ -21,6 +21,8 @@ pub(super) struct Check<'p, 'm, 'a> {
     pub(super) profile: &'p Profile,
     pub(super) codes: &'p Codes,
     pub(super) layout: Layout<'m, 'a>,
+    /// Whether an escape character stands anywhere but in MSH-2.
+    pub(super) has_escapes: bool,
     #[expect(dead_code, reason = "for the checks that compare dates with today")]
     pub(super) now: Timestamp,
     pub(super) found: Vec<Finding>,

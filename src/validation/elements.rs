@@ -189,7 +189,9 @@ fn composite<'a>(
         } else {
             spot.absent_part(number, nested)
         };
-        part(check, &here, component, &parts, nested);
+        // The system beside a code is judged with the code.
+        let judged = number == 3 && component.names_system && !element.tables.is_empty();
+        part(check, &here, component, &parts, Depths { nested, judged });
     }
     if !element.tables.is_empty() {
         coded(check, spot, element, kind, &parts);
@@ -201,7 +203,7 @@ fn part<'a>(
     here: &Spot<'_, 'a>,
     component: &Element,
     parts: &[&'a [u8]; PARTS],
-    nested: bool,
+    Depths { nested, judged }: Depths,
 ) {
     let subcomponent = check.message.delimiters().subcomponent;
     let usage = component.usage.resolve(|path| {
@@ -230,11 +232,22 @@ fn part<'a>(
                         check.add("SPLIT", here).name(&component.name);
                         return;
                     }
-                    primitive(check, here, component, shape);
+                    if !judged {
+                        primitive(check, here, component, shape);
+                    }
                 }
             }
         }
     }
+}
+
+/// How a part of a value stands in it.
+#[derive(Clone, Copy)]
+struct Depths {
+    /// It is a subcomponent.
+    nested: bool,
+    /// What it says is judged elsewhere.
+    judged: bool,
 }
 
 fn primitive<'a>(
@@ -244,7 +257,8 @@ fn primitive<'a>(
     shape: crate::validation::profile::Shape,
 ) {
     let delimiters = check.message.delimiters();
-    if memchr::memchr(delimiters.escape, spot.bytes).is_some()
+    if check.has_escapes
+        && spot.bytes.contains(&delimiters.escape)
         && has_foreign_escape(spot.bytes, &delimiters)
     {
         check.add("ESCAPE", spot).name(&element.name);
@@ -381,14 +395,9 @@ fn length<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Elem
 /// Splits into at most [`PARTS`] parts; how many there are, without empty ones at the end.
 fn split<'a>(bytes: &'a [u8], separator: u8, parts: &mut [&'a [u8]; PARTS]) -> usize {
     let mut count = 0;
-    let mut start = 0;
-    for (part, end) in parts
-        .iter_mut()
-        .zip(memchr::memchr_iter(separator, bytes).map(Some).chain(std::iter::once(None)))
-    {
-        let end = end.unwrap_or(bytes.len());
-        *part = bytes.get(start..end).unwrap_or_default();
-        start = end + 1;
+    // Values are short: looking at each byte is quicker than setting out to search.
+    for (part, bytes) in parts.iter_mut().zip(bytes.split(|byte| *byte == separator)) {
+        *part = bytes;
         count += 1;
     }
     while count > 1 && parts.get(count - 1).is_some_and(|part| part.is_empty()) {

@@ -79,6 +79,8 @@ impl Validator {
             profile,
             codes: &self.codes,
             layout,
+            has_escapes: memchr::memchr_iter(message.delimiters().escape, message.bytes()).count()
+                > 1,
             now,
             found: vec![],
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::hl7::Header;
-use crate::validation::codes::{Codes, TableId};
+use crate::validation::codes::{Codes, Lookup, TableId};
 use crate::validation::predicate::Predicate;
 
 const MESSAGES: &str = include_str!("../../schemas/profiles/messages.txt");
@@ -264,7 +264,9 @@ impl Columns<'_> {
         let length = if self.length.is_empty() { usize::MAX } else { self.length.parse().ok()? };
         let names = self.table.split(':').filter(|name| !name.is_empty());
         let names_system = self.table == "HL70396";
-        let tables = names.map(|name| codes.table(name)).collect::<Option<Tables>>()?;
+        let mut tables = names.map(|name| codes.table(name)).collect::<Option<Tables>>()?;
+        // Of a table that is locally defined nothing can be said.
+        tables.retain(|table| codes.system_of(*table).is_some() || !is_local(codes, *table));
         Some(Element {
             name: self.name.into(),
             kind: kinds(self.kind)?,
@@ -275,6 +277,10 @@ impl Columns<'_> {
             names_system,
         })
     }
+}
+
+fn is_local(codes: &Codes, table: TableId) -> bool {
+    matches!(codes.look_up(table, b""), Lookup::Unchecked)
 }
 
 fn usage(text: &str) -> Option<Usage> {

@@ -55,11 +55,11 @@ const MESSAGES: &[OnMessage] = &[iz_20, iz_70, universal_id_type];
 pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     for index in 0..check.layout.segments.len() {
         let Some(placed) = check.layout.segments.get(index).copied() else { continue };
-        if placed.slot.is_none() {
+        let Some(slot) = placed.slot.and_then(|slot| check.profile.slots.get(slot)) else {
             continue;
-        }
-        let name = placed.segment.name();
-        for (_, statement) in SEGMENTS.iter().filter(|(on, _)| *on == name) {
+        };
+        let name = slot.name;
+        for (_, statement) in SEGMENTS.iter().filter(|(on, _)| **on == name) {
             statement(check, placed.segment);
         }
     }
@@ -408,8 +408,13 @@ fn universal_id_type(check: &mut Check<'_, '_, '_>) {
         (b"MSH", 22, 6, 2),
     ];
     for index in 0..check.layout.segments.len() {
-        let Some(segment) = check.segment_at(index) else { continue };
-        for (_, field, component, id) in PLACES.iter().filter(|(on, ..)| *on == segment.name()) {
+        let Some(placed) = check.layout.segments.get(index).copied() else { continue };
+        let segment = placed.segment;
+        let Some(slot) = placed.slot.and_then(|slot| check.profile.slots.get(slot)) else {
+            continue;
+        };
+        let name = slot.name;
+        for (_, field, component, id) in PLACES.iter().filter(|(on, ..)| **on == name) {
             let whole = segment.field(*field);
             let (given, kind, spot) = if *component == 0 {
                 let part = |n| whole.component(n).value();
