@@ -5,6 +5,8 @@
 //! (`schemas/profiles`, `schemas/codes`), the rules with their wording too (`schemas/rules`); what a finding weighs and
 //! does is the [`Policy`], and what is lost by it the cascade. Nothing here knows of time but `now`, and nothing writes.
 
+#[cfg(test)]
+mod abuse;
 mod cascade;
 mod catalogue;
 mod check;
