@@ -18,8 +18,8 @@ pub const MAXIMUM_SEGMENTS: usize = 10_000;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const CDATA_END: &[u8] = b"]]>";
-const CDATA_START: &[u8] = b"<![CDATA[";
-const FILE_SEPARATOR: u8 = 0x1C;
+pub(super) const CDATA_START: &[u8] = b"<![CDATA[";
+pub(super) const FILE_SEPARATOR: u8 = 0x1C;
 const VERTICAL_TAB: u8 = 0x0B;
 
 /// One HL7 v2 message over the bytes it came in.

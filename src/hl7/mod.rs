@@ -2,13 +2,15 @@
 //!
 //! Covered is what a gateway needs of the CDC/AIRA *HL7 Version 2.5.1 Implementation Guide for Immunization Messaging*
 //! 1.5: delimiters and escapes, one message as byte spans ([`Message`]), the message header ([`Header`]), the few data
-//! types that headers and routing use, error locations ([`Location`]), the Z23 acknowledgement ([`Ack`]) and the
-//! tolerant reading of a registry's answer ([`Reply`]). Not covered: batches, and judging the content of a message.
+//! types that headers and routing use, error locations ([`Location`]), the Z23 acknowledgement ([`Ack`]), the tolerant
+//! reading of a registry's answer ([`Reply`]) and a file as its messages ([`split`]). Not covered: judging the content of
+//! a message.
 //!
 //! The rule of the module: bytes of a message are never changed and never copied, and no `Debug` shows them. It imports
 //! nothing from the rest of the crate.
 
 mod ack;
+mod batch;
 mod datatypes;
 mod delimiters;
 mod escape;
@@ -21,6 +23,7 @@ mod tables;
 mod view;
 
 pub use self::ack::{Ack, ErrorLine, Identity};
+pub use self::batch::{BatchError, Part, Parts, split};
 pub use self::datatypes::{Dtm, DtmError, Hd, Precision, Xcn, Xon};
 pub use self::delimiters::{DelimiterFault, Delimiters};
 pub use self::escape::{escape, escape_into, escape_within, has_foreign_escape, unescape};
