@@ -31,6 +31,7 @@ use crate::store::{RetentionLimits, Store};
 use crate::validation::{Policies, ProcessingRules, Validator};
 
 pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
+pub use reply::ack_preview;
 pub use route::{Disagreement, RoutingRules};
 pub use submit::{Call, Facts, Outcome, SubmitError, Submitted};
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::domain::{Diagnostic, MessageId, RegionCode, Timestamp};
 use crate::gateway::Gateway;
-use crate::hl7::{Ack, AckCode, ErrorCode, ErrorLine, Header, Severity};
+use crate::gateway::submit::capped;
+use crate::hl7::{Ack, AckCode, ErrorCode, ErrorLine, Header, Identity, Severity};
 
 impl Gateway {
     /// The Gateway's own ACK: with a region the message is durable and on its way, without one it goes no further.
@@ -16,56 +17,55 @@ impl Gateway {
         found: &[Diagnostic],
         region: Option<RegionCode>,
     ) -> String {
-        if let Some(region) = region {
-            return self.queued(header, id, now, found, region);
-        }
-        let texts = texts(found);
-        self.ack(header, ack_code(found), &lines(found, &texts), id, now)
+        own_ack(&self.settings.identity, header, &id.to_string(), now, found, region)
     }
+}
 
-    fn queued(
-        &self,
-        header: &Header<'_>,
-        id: MessageId,
-        now: Timestamp,
-        found: &[Diagnostic],
-        region: RegionCode,
-    ) -> String {
-        let text = format!(
-            "Message accepted by the Gateway and queued for {region}. Do not send it again."
-        );
-        let texts = texts(found);
-        let mut lines = lines(found, &texts);
-        lines.push(ErrorLine {
-            location: None,
-            code: ErrorCode::MessageAccepted,
-            severity: Severity::I,
-            application: None,
-            diagnostic: None,
-            text: &text,
-        });
-        self.ack(header, ack_code(found), &lines, id, now)
-    }
+/// The ACK that the Gateway would give for these findings, from one who only asks: nothing is sent, so it says that the
+/// message is queued only when a region is named.
+pub fn ack_preview(
+    identity: &Identity,
+    header: &Header<'_>,
+    control_id: &str,
+    now: Timestamp,
+    found: Vec<Diagnostic>,
+    region: Option<RegionCode>,
+) -> String {
+    let found = capped(found);
+    let region = region.filter(|_| !found.iter().any(Diagnostic::stops));
+    own_ack(identity, header, control_id, now, &found, region)
+}
 
-    fn ack(
-        &self,
-        header: &Header<'_>,
-        code: AckCode,
-        lines: &[ErrorLine<'_>],
-        id: MessageId,
-        now: Timestamp,
-    ) -> String {
-        let control_id = id.to_string();
-        Ack {
-            request: Some(header),
-            code,
-            lines,
-            control_id: &control_id,
-            now: now.utc().fixed_offset(),
-            identity: &self.settings.identity,
-        }
-        .to_message()
+fn own_ack(
+    identity: &Identity,
+    header: &Header<'_>,
+    control_id: &str,
+    now: Timestamp,
+    found: &[Diagnostic],
+    region: Option<RegionCode>,
+) -> String {
+    let texts = texts(found);
+    let mut lines = lines(found, &texts);
+    let queued = region.map(|region| {
+        format!("Message accepted by the Gateway and queued for {region}. Do not send it again.")
+    });
+    lines.extend(queued.as_deref().map(|text| ErrorLine {
+        location: None,
+        code: ErrorCode::MessageAccepted,
+        severity: Severity::I,
+        application: None,
+        diagnostic: None,
+        text,
+    }));
+    Ack {
+        request: Some(header),
+        code: ack_code(found),
+        lines: &lines,
+        control_id,
+        now: now.utc().fixed_offset(),
+        identity,
     }
+    .to_message()
 }
 
 /// MSA-1: AR when the message was not processed, AE with any E or W, else AA.

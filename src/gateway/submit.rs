@@ -448,7 +448,7 @@ impl Gateway {
 }
 
 /// The first findings, and one that counts the rest: nobody reads more, and a sender must not make us write more.
-fn capped(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(super) fn capped(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     if found.len() > FINDINGS {
         let more = found.len() - FINDINGS;
         // What stops the message must stay in sight, wherever it stands.
