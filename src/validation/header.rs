@@ -42,17 +42,43 @@ pub fn check_header(
     environment: Environment,
     rules: &ProcessingRules,
 ) -> Vec<Diagnostic> {
+    let processing_id = processing_id(header, environment, rules);
+    judged(message, header, message_type(header), processing_id, rules.allowed(environment))
+}
+
+/// The same for any kind of message that has a profile: of queries and replies only the header itself is judged, for
+/// nobody submits them. A reply repeats the MSH-11 that it was asked with.
+pub fn check_any_header(
+    message: &Message<'_>,
+    header: &Header<'_>,
+    environment: Environment,
+    rules: &ProcessingRules,
+) -> Vec<Diagnostic> {
+    let kind = header.kind();
+    let is_reply = matches!(kind, Some(MessageKind::Ack | MessageKind::Rsp));
+    let is_query = kind == Some(MessageKind::QbpQ11);
+    let message_type = message_type(header).filter(|_| !is_reply && !is_query);
+    let processing_id = processing_id(header, environment, rules).filter(|_| !is_reply);
+    judged(message, header, message_type, processing_id, rules.allowed(environment))
+}
+
+fn judged(
+    message: &Message<'_>,
+    header: &Header<'_>,
+    message_type: Option<&'static str>,
+    processing_id: Option<&'static str>,
+    allowed: &[ProcessingId],
+) -> Vec<Diagnostic> {
     let at = |field| Location::segment("MSH", 1).field(field);
     let found = [
         delimiters(message).map(|rule| (rule, Some(at(2)))),
-        message_type(header).map(|rule| (rule, Some(type_location(header, rule)))),
+        message_type.map(|rule| (rule, Some(type_location(header, rule)))),
         version(header).map(|rule| (rule, Some(at(12)))),
-        processing_id(header, environment, rules).map(|rule| (rule, Some(at(11)))),
+        processing_id.map(|rule| (rule, Some(at(11)))),
         control_id(header).map(|rule| (rule, Some(at(10)))),
         literal_cdata(message).map(|rule| (rule, None)),
     ];
-    let allowed = rules.allowed(environment).iter().map(|id| id.code());
-    let expected = allowed.collect::<Vec<_>>().join(" or ");
+    let expected = allowed.iter().map(|id| id.code()).collect::<Vec<_>>().join(" or ");
     let found = found.into_iter().flatten();
     found.filter_map(|(rule, at)| found::plain(message, rule, at, &expected)).collect()
 }

@@ -19,6 +19,7 @@ mod layout;
 mod policy;
 mod predicate;
 mod profile;
+pub mod report;
 mod shapes;
 mod statements;
 mod structure;
@@ -38,7 +39,7 @@ pub use codes::{
     Lookup, Mvx, Ndc, TableId, Vis,
 };
 pub use example::edited;
-pub use header::{ProcessingRules, check_header};
+pub use header::{ProcessingRules, check_any_header, check_header};
 pub use policy::{Policies, Policy, PolicyError, Strictness};
 pub use profile::Profile;
 
@@ -70,8 +71,7 @@ impl Validator {
         if policy.strictness() == Strictness::Lenient {
             return vec![];
         }
-        let named = message.segments().next().and_then(|msh| check::text(msh, 21, 1));
-        let Some(profile) = self.profiles.of(header, named) else {
+        let Some(profile) = self.profile(message, header) else {
             return vec![];
         };
         let layout = Layout::of(message, profile);
@@ -98,6 +98,12 @@ impl Validator {
             weighed.iter().filter_map(|(finding, verdict)| finding.diagnostic(verdict)).collect();
         Diagnostic::settle(&mut found);
         found
+    }
+
+    /// The profile that a message is judged by: the one that MSH-21 names if it fits MSH-9, else the usual one for MSH-9.
+    pub fn profile(&self, message: &Message<'_>, header: &Header<'_>) -> Option<&Profile> {
+        let named = message.segments().next().and_then(|msh| check::text(msh, 21, 1));
+        self.profiles.of(header, named)
     }
 
     /// The code tables in use.
