@@ -4,9 +4,12 @@ mod admin;
 mod check_config;
 mod codes;
 mod demo;
+mod input;
 mod migrate;
 mod output;
+mod rules;
 mod serve;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,10 +42,16 @@ enum Command {
     Codes(codes::CodeTables),
     /// Start with invented Sites and seven loopback registries, submit a first message, and keep serving
     Demo(demo::Demo),
+    /// Explain a rule: what it asks, where it comes from, what a breach costs, how to mend it
+    Explain(rules::Explain),
     /// Apply, revert or show database migrations
     Migrate(migrate::Migrate),
+    /// List the rules that messages are judged by
+    Rules(rules::Rules),
     /// Serve the Gateway
     Serve(serve::Serve),
+    /// Judge messages as the Gateway would, without sending them
+    Validate(validate::Validate),
 }
 
 /// Where the configuration is.
@@ -131,7 +140,8 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Runs the program; 0 done, 1 could not be done, 2 usage or configuration, 3 unreachable.
+/// Runs the program; 0 done, 1 could not be done (of `validate`: an error was found), 2 usage or configuration, 3
+/// unreachable.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let program = match Program::try_parse_from(arguments) {
         Ok(program) => program,
@@ -148,18 +158,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 return ExitCode::from(FAILED);
             }
         };
+    let done = |()| ExitCode::SUCCESS;
     let result = runtime.block_on(async {
         match program.command {
-            Command::Admin(admin) => admin.run().await,
-            Command::CheckConfig(check) => check.run(),
-            Command::Codes(tables) => tables.run(),
-            Command::Demo(demo) => demo.run().await,
-            Command::Migrate(migrate) => migrate.run(),
-            Command::Serve(serve) => serve.run().await,
+            Command::Admin(admin) => admin.run().await.map(done),
+            Command::CheckConfig(check) => check.run().map(done),
+            Command::Codes(tables) => tables.run().map(done),
+            Command::Demo(demo) => demo.run().await.map(done),
+            Command::Explain(explain) => explain.run().map(done),
+            Command::Migrate(migrate) => migrate.run().map(done),
+            Command::Rules(rules) => rules.run().map(done),
+            Command::Serve(serve) => serve.run().await.map(done),
+            Command::Validate(validate) => validate.run(),
         }
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             output::problem(&failure.text);
             ExitCode::from(failure.code)

@@ -79,3 +79,45 @@ fn cell(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// The columns of the terminal that is written to; 100 when it is none.
+pub(super) fn width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout())
+        .map_or(100, |(width, _)| usize::from(width.0).clamp(60, 200))
+}
+
+/// Text for whoever reads standard output, which may close it early.
+pub(super) struct Printer {
+    out: std::io::BufWriter<std::io::Stdout>,
+    closed: bool,
+}
+
+impl Printer {
+    pub(super) fn new() -> Self {
+        Self { out: std::io::BufWriter::new(std::io::stdout()), closed: false }
+    }
+
+    /// Writes a text.
+    pub(super) fn write(&mut self, text: &str) {
+        self.closed = self.closed || self.out.write_all(text.as_bytes()).is_err();
+    }
+
+    /// Hands over what is written.
+    pub(super) fn flush(&mut self) {
+        self.closed = self.closed || self.out.flush().is_err();
+    }
+
+    /// Whether nobody reads any more.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
+
+/// A line on a terminal that is written over by the next; nothing where standard error is no terminal.
+pub(super) fn progress(text: &str) {
+    use std::io::IsTerminal as _;
+    let mut terminal = std::io::stderr();
+    if terminal.is_terminal() {
+        let _ = write!(terminal, "\r{text}\u{1b}[K"); // it is for looking at only
+    }
+}
