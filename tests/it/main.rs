@@ -17,6 +17,7 @@
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
 //! - `transport`: HTTP and TLS under a call
+//! - `validate`: messages judged without sending them, the list of rules, the pages that show both
 //! - `wsdl`: the description that is served
 #![expect(
     clippy::unwrap_used,
@@ -45,4 +46,5 @@ mod routing;
 mod store;
 mod submit;
 mod transport;
+mod validate;
 mod wsdl;
