@@ -190,7 +190,8 @@ impl App {
         let (tls, ca) = certificates(config, &public_url)?;
         let mut servers = vec![];
 
-        let (backends, registry) = destinations(config, &base)?;
+        let gateway_settings = gateway_settings(config)?;
+        let (backends, registry) = destinations(config, &base, &gateway_settings)?;
         if let Some((listener, tls, registry)) = registry {
             servers.push(run(
                 server::loopback_registry(listener, tls, registry),
@@ -206,13 +207,8 @@ impl App {
             }
         });
         let runtime = tokio::runtime::Handle::current();
-        let gateway = Gateway::new(
-            Arc::clone(&base.store),
-            backends,
-            base.key,
-            gateway_settings(config)?,
-            runtime,
-        );
+        let gateway =
+            Gateway::new(Arc::clone(&base.store), backends, base.key, gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
@@ -344,7 +340,11 @@ fn certificates(
 type Registry = (TcpListener, rustls::ServerConfig, Data<Loopback>);
 
 /// Every destination, and the loopback registry when one of them is it.
-fn destinations(config: &Config, base: &Base) -> Result<(Backends, Option<Registry>), AppError> {
+fn destinations(
+    config: &Config,
+    base: &Base,
+    settings: &GatewaySettings,
+) -> Result<(Backends, Option<Registry>), AppError> {
     let mut backends = Backends::default();
     let mut inside = vec![];
     for region in RegionCode::managed() {
@@ -388,7 +388,12 @@ fn destinations(config: &Config, base: &Base) -> Result<(Backends, Option<Regist
         add(&mut backends, region, environment, to)?;
     }
     let tls = ServerTls { files, client_ca: None }.config()?;
-    let registry = Data::new(Loopback::new(Arc::clone(&base.store), base.key.clone()));
+    let registry = Data::new(Loopback::new(
+        Arc::clone(&base.store),
+        base.key.clone(),
+        Arc::clone(&settings.validator),
+        settings.policies.clone(),
+    ));
     Ok((backends, Some((listener, tls, registry))))
 }
 

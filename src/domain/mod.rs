@@ -16,6 +16,7 @@ mod secret;
 mod site;
 mod site_link;
 mod timestamp;
+mod told;
 
 pub use county::{COUNTIES, County};
 pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
@@ -31,6 +32,7 @@ pub(crate) use secret::{from_hex, hex};
 pub use site::{Refusal, Site, SiteKind, SiteStatus};
 pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
+pub use told::{Told, ack_code};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {

@@ -8,11 +8,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::{
     ClientKeyPin, Diagnostic, Environment, MessageId, MessageRecord, MessageState, RegionCode,
-    SiteId, Timestamp,
+    SiteId, Timestamp, ack_code,
 };
 use crate::gateway::authenticate::{AuthenticatedSender, Part as CredentialPart, Presented};
 use crate::gateway::deliver::Attempt;
-use crate::gateway::reply::ack_code;
 use crate::gateway::route::{Route, route};
 use crate::gateway::{Gateway, LEASE_MARGIN};
 use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError, Reply};

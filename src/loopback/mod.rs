@@ -2,7 +2,9 @@
 //! keeps what it receives, and answers with an ACK of its own. All fourteen registries of a fresh install are this one.
 //!
 //! It is a service of its own that happens to live in the same process: the Gateway reaches it as it would any registry.
-//! May import `domain`, `endpoint` (bodies and responses), `hl7`, `soap` and `store`.
+//! Like a good registry it judges what it gets by the rules of its region, and says in its ACK what it found: so that on a
+//! fresh install a sender hears of warnings, too. May import `domain`, `endpoint` (bodies and responses), `hl7`, `soap`,
+//! `store` and `validation`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +12,24 @@ use std::time::Duration;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::domain::{Environment, MessageId, Password, RegionCode, ServerKey, Timestamp};
+use crate::domain::{Environment, MessageId, Password, RegionCode, ServerKey, Timestamp, Told};
 use crate::endpoint::{Room, plain_soap_response, read_body};
-use crate::hl7::{Ack, AckCode, Header, Identity, Message};
+use crate::hl7::{Ack, Header, Identity, Message};
 use crate::soap::{
     EchoBack, EchoReply, Envelope, Fault, FaultCode, Limits, MediaType, Operation, OperationName,
     Submission, connectivity_test_response, read_envelope, submit_single_message_response,
 };
 use crate::store::{LoopbackRecord, Part, Store};
+use crate::validation::{Policies, Validator};
 
 /// Longest request, in bytes: what the Gateway takes, and then the envelope.
 const LONGEST_REQUEST: usize = 4 * 1024 * 1024;
 
 /// Memory for request bodies, in MiB.
 const ROOM_MIB: usize = 256;
+
+/// Findings told of one message.
+const FINDINGS: usize = 100;
 
 /// How long a request body may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +39,8 @@ pub struct Loopback {
     store: Arc<Store>,
     key: ServerKey,
     room: Room,
+    validator: Arc<Validator>,
+    policies: Policies,
 }
 
 /// Path of one region's registry.
@@ -50,8 +58,13 @@ pub const ACCOUNT: &str = "IZGATEWAY";
 
 impl Loopback {
     /// A registry that keeps what it receives in `store`.
-    pub fn new(store: Arc<Store>, key: ServerKey) -> Self {
-        Self { store, key, room: Room::new(ROOM_MIB) }
+    pub fn new(
+        store: Arc<Store>,
+        key: ServerKey,
+        validator: Arc<Validator>,
+        policies: Policies,
+    ) -> Self {
+        Self { store, key, room: Room::new(ROOM_MIB), validator, policies }
     }
 }
 
@@ -150,10 +163,14 @@ impl Loopback {
         let identity =
             Identity { application: "LOOPBACK".to_owned(), facility: region.to_string() };
         let control_id = id.to_string();
+        let policy = self.policies.of(environment, Some(region));
+        let mut found = self.validator.check(&message, &header, policy, now);
+        found.truncate(FINDINGS);
+        let told = Told::of(&found);
         let ack = Ack {
             request: Some(&header),
-            code: AckCode::AA,
-            lines: &[],
+            code: told.code(),
+            lines: &told.lines(),
             control_id: &control_id,
             now: now.utc().fixed_offset(),
             identity: &identity,

@@ -122,9 +122,26 @@ fn field<'a>(
 
 fn empty<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Element, usage: Usage) {
     if usage == Usage::Required {
-        let rule = if element.usage.is_conditional() { "USE-C" } else { "USE-R" };
-        check.add(rule, spot).name(&element.name);
+        if element.usage.is_conditional() {
+            check
+                .add("USE-C", spot)
+                .name(&element.name)
+                .expected(element.usage.words(&prefix(spot)));
+        } else {
+            check.add("USE-R", spot).name(&element.name);
+        }
     }
+}
+
+/// What the paths of a condition stand behind: `RXA-` for a field, `PID-13.` for its components.
+fn prefix(spot: &Spot<'_, '_>) -> String {
+    let at = spot.location();
+    let parent = match (at.component, at.subcomponent) {
+        (None, _) => return format!("{}-", at.segment),
+        (Some(_), None) => Location { component: None, ..at },
+        (Some(_), Some(_)) => Location { subcomponent: None, ..at },
+    };
+    format!("{}.", parent.human())
 }
 
 /// `""`: the guide asks not to send it; where a value is required it is none.

@@ -39,6 +39,12 @@ impl Predicate {
         text.split('&').map(|term| Term::parse(term.trim())).collect::<Option<Vec<_>>>().map(Self)
     }
 
+    /// In words, its paths behind a prefix such as `RXA-` or `PID-13.`: `RXA-9.1 is 00 and RXA-20 is CP or PA`.
+    pub(super) fn words(&self, prefix: &str) -> String {
+        let terms = self.0.iter().map(|term| term.words(prefix));
+        terms.collect::<Vec<_>>().join(" and ")
+    }
+
     /// Whether it holds; none when an element that it compares is empty, so that nothing can be asked for by it.
     pub(super) fn holds<'a>(&self, get: impl Fn(Path) -> Option<&'a [u8]>) -> Option<bool> {
         let mut all = true;
@@ -60,6 +66,24 @@ impl Predicate {
 }
 
 impl Term {
+    fn words(&self, prefix: &str) -> String {
+        let Path { segment, first, second } = self.path;
+        let place = match segment {
+            Some(name) => format!("{}-{first}", String::from_utf8_lossy(&name)),
+            None => format!("{prefix}{first}"),
+        };
+        let place = if second == 0 { place } else { format!("{place}.{second}") };
+        let list = |codes: &[Box<[u8]>]| {
+            codes.iter().map(|code| String::from_utf8_lossy(code)).collect::<Vec<_>>().join(" or ")
+        };
+        match &self.test {
+            Test::Valued => format!("{place} is valued"),
+            Test::Empty => format!("{place} is empty"),
+            Test::OneOf(codes) => format!("{place} is {}", list(codes)),
+            Test::NoneOf(codes) => format!("{place} is not {}", list(codes)),
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let codes =
             |list: &str| list.split('|').map(|code| code.trim().as_bytes().into()).collect();
@@ -107,6 +131,13 @@ mod tests {
         assert_eq!(holds("!2.1 & !3", &[]), Some(true));
         assert_eq!(holds("4", &[]), Some(false));
         assert_eq!(Predicate::parse("9.x=1"), None);
+    }
+
+    #[test]
+    fn a_condition_can_be_said_in_words() {
+        let words = |text: &str, prefix| Predicate::parse(text).unwrap().words(prefix);
+        assert_eq!(words("9.1=00 & 20=CP|PA", "RXA-"), "RXA-9.1 is 00 and RXA-20 is CP or PA");
+        assert_eq!(words("!2 & RXA-6!=999", "PID-3.4."), "PID-3.4.2 is empty and RXA-6 is not 999");
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl UsageRule {
         }
     }
 
+    /// The condition in words, its paths behind a prefix.
+    pub(super) fn words(&self, prefix: &str) -> String {
+        self.when.as_ref().map(|when| when.words(prefix)).unwrap_or_default()
+    }
+
     /// Whether a condition decides.
     pub(super) const fn is_conditional(&self) -> bool {
         self.when.is_some()

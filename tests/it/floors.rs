@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("backends", "client domain hl7 soap"),
     ("gateway", "backends client domain hl7 store validation"),
     ("endpoint", "domain gateway soap store"),
-    ("loopback", "domain endpoint hl7 soap store"),
+    ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 
 /// What puts the others together may know all of them.

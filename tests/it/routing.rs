@@ -150,7 +150,7 @@ async fn msh_22_goes_before_pd1_3_before_rxa_11_before_msh_4() {
         ),
         (
             "XON",
-            naming("XON", "SF-000002", "Clinic^^^^^^^^^DE-000001", "DE-000002", "DE-000003"),
+            naming("XON", "SF-000002", "Clinic^^^^^CDPH^FI^^^DE-000001", "DE-000002", "DE-000003"),
             "CAIRBA test",
         ),
         (
@@ -622,7 +622,7 @@ async fn only_version_2_5_1_of_vxu_v04_is_taken() {
         assert_eq!(app.message(control_id).await.state, MessageState::Refused, "{control_id}");
     }
     let short = app.submit(&sender, &message("SHORT", &[(9, "VXU^V04")])).await.hl7();
-    assert_told(&short, "AA", &[]);
+    assert_told(&short, "AE", &[["MSH^1^9^1^3", "101", "W", "7"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
