@@ -1,7 +1,7 @@
-//! Judging the messages of a file without sending them, and reporting what was found: as text for people ([`text`]), as
-//! JSON and JUnit for programs ([`json`], [`junit`]). The messages are judged as the Gateway judges them, but for three
-//! things: no Site and no route is asked for, replies and queries are judged by their profiles, and what follows a header
-//! that the Gateway would not process is judged too, so that one run finds everything.
+//! Judging the messages of a file without sending them, and reporting what was found: as text for people ([`text()`]), as
+//! JSON and JUnit for programs ([`record`], [`document`]). The messages are judged as the Gateway judges them, but for
+//! three things: no Site and no route is asked for, replies and queries are judged by their profiles, and what follows a
+//! header that the Gateway would not process is judged too, so that one run finds everything.
 
 mod excerpt;
 mod junit;
