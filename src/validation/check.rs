@@ -175,7 +175,7 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
     ) -> Described<'c> {
         let rule = Catalogue::built_in().rule(rule);
         debug_assert!(rule.is_some(), "a rule that is not in the catalogue");
-        let rule = rule.filter(|_| self.found.len() < FINDINGS);
+        let rule = rule.filter(|_| !self.is_full());
         let finding = rule.map(|rule| {
             let name = self.name_of(at.as_ref());
             self.found.push(Finding {
@@ -208,6 +208,11 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
             Some(part.name.to_string())
         };
         name().map_or(Cow::Borrowed(""), Cow::Owned)
+    }
+
+    /// Whether nothing more is written down.
+    pub(super) const fn is_full(&self) -> bool {
+        self.found.len() >= FINDINGS
     }
 
     /// What OBX-5 is, by OBX-2.
