@@ -143,12 +143,17 @@ const RULES: &[(&str, &str)] = &[
     ("structure", include_str!("../../schemas/rules/structure.toml")),
     ("elements", include_str!("../../schemas/rules/elements.toml")),
     ("statements", include_str!("../../schemas/rules/statements.toml")),
+    ("vis", include_str!("../../schemas/rules/vis.toml")),
     ("quality", include_str!("../../schemas/rules/quality.toml")),
+    ("cair", include_str!("../../schemas/rules/cair.toml")),
     ("policy", include_str!("../../schemas/rules/policy.toml")),
 ];
 
 /// Overlays by name: what a kind of registry asks beyond the guide.
-const OVERLAYS: &[(&str, &str)] = &[("cair", include_str!("../../schemas/overlays/cair.toml"))];
+const OVERLAYS: &[(&str, &str)] = &[
+    ("cair", include_str!("../../schemas/overlays/cair.toml")),
+    ("completeness", include_str!("../../schemas/overlays/completeness.toml")),
+];
 
 /// All rules and the settings of the default policy.
 pub struct Catalogue {

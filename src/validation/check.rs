@@ -23,7 +23,6 @@ pub(super) struct Check<'p, 'm, 'a> {
     pub(super) layout: Layout<'m, 'a>,
     /// Whether an escape character stands anywhere but in MSH-2.
     pub(super) has_escapes: bool,
-    #[expect(dead_code, reason = "for the checks that compare dates with today")]
     pub(super) now: Timestamp,
     pub(super) found: Vec<Finding>,
 }
@@ -223,6 +222,12 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
     /// The segment with that index.
     pub(super) fn segment_at(&self, index: usize) -> Option<Segment<'m, 'a>> {
         self.layout.segments.get(index).map(|placed| placed.segment)
+    }
+
+    /// The first segment of that name that stands where it may.
+    pub(super) fn first(&self, name: [u8; 3]) -> Option<Segment<'m, 'a>> {
+        let mut placed = self.layout.segments.iter().filter(|placed| placed.slot.is_some());
+        placed.find(|placed| placed.segment.name() == name).map(|placed| placed.segment)
     }
 
     /// The order groups.

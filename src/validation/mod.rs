@@ -7,8 +7,10 @@
 
 #[cfg(test)]
 mod abuse;
+mod cair;
 mod cascade;
 mod catalogue;
+mod charset;
 mod check;
 mod codes;
 mod elements;
@@ -19,10 +21,12 @@ mod layout;
 mod policy;
 mod predicate;
 mod profile;
+mod quality;
 pub mod report;
 mod shapes;
 mod statements;
 mod structure;
+mod vis;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -89,6 +93,10 @@ impl Validator {
         structure::check(&mut check);
         elements::check(&mut check);
         statements::check(&mut check);
+        charset::check(&mut check);
+        vis::check(&mut check);
+        quality::check(&mut check);
+        cair::check(&mut check);
         let mut weighed = cascade::weigh(&mut check, policy);
         // What is about the message as a whole comes last.
         let place = |span: &Range<usize>| (span.start, span.end);

@@ -190,7 +190,8 @@ async fn every_recorded_stack_is_acknowledged_in_kind() {
 
     for (number, stack) in STACKS.iter().enumerate() {
         let id = format!("STACK-{number}");
-        let told = stack.send(&app, &sender, &vxu(&id, &[("Inventa", "Inventá & Söhne")])).await;
+        let told =
+            stack.send(&app, &sender, &vxu(&id, &[("Invented Lane", "Inventá & Söhne")])).await;
 
         assert_eq!(told.status, 200, "{}: {}", stack.name, told.text);
         let (media_type, namespace) = if stack.soap_1_1 {

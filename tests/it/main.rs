@@ -13,6 +13,7 @@
 //! - `outage`: the database cannot be written, the disk is full
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
+//! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
@@ -42,6 +43,7 @@ mod nist;
 mod outage;
 mod pages;
 mod privacy;
+mod quality_suite;
 mod routing;
 mod store;
 mod submit;

@@ -6,6 +6,9 @@ use crate::support::{Sender, TestApp, errors, msa, replace_field, vxu};
 
 const PRODUCTION: SiteStatus = SiteStatus::Production;
 
+/// What is asked of content says nothing about the way of a message.
+const HEADER_ONLY: &str = "[validation]\ntest = \"lenient\"\nproduction = \"lenient\"";
+
 /// The holders of a message that was not passed on.
 const NOWHERE: [&str; 0] = [];
 
@@ -84,7 +87,7 @@ async fn a_direct_site_is_routed_by_msh_22() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_direct_site_of_the_first_era_is_routed_by_pd1_3_or_by_msh_4_alone() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     let sender = app.test_sender().await;
     let by_pd1 = naming("PD1", "DE-000001", "", "DE-000001", "");
     let by_msh_4 = naming("MSH4", "DE-000001", "", "", "");
@@ -134,7 +137,7 @@ async fn a_clinical_sending_facility_sends_for_a_client_and_for_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn msh_22_goes_before_pd1_3_before_rxa_11_before_msh_4() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     app.site("SF-000002", SiteKind::SendingFacility, true, Some("Sacramento"), PRODUCTION).await;
     let sender = app.credential("SF-000002", Environment::Test).await;
     for (id, county) in [("DE-000001", "Alameda"), ("DE-000002", "Fresno"), ("DE-000003", "Orange")]
@@ -172,7 +175,7 @@ async fn msh_22_goes_before_pd1_3_before_rxa_11_before_msh_4() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rxa_11_of_a_historical_dose_names_no_responsible_site() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     app.site("SF-000002", SiteKind::SendingFacility, true, Some("Sacramento"), PRODUCTION).await;
     let sender = app.credential("SF-000002", Environment::Test).await;
     for (id, county) in [("DE-000002", "Fresno"), ("DE-000003", "Orange")] {
@@ -209,7 +212,7 @@ fn two_doses(control_id: &str, first: &str, second: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_doses_at_different_sites_are_refused_until_msh_22_decides() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     app.site("SF-000002", SiteKind::SendingFacility, true, Some("Sacramento"), PRODUCTION).await;
     let sender = app.credential("SF-000002", Environment::Test).await;
     for (id, county) in [("DE-000002", "Fresno"), ("DE-000003", "Orange")] {
@@ -343,7 +346,7 @@ async fn msh_4_must_be_the_site_of_the_credential() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_that_is_not_registered_is_refused_where_it_is_named() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     let sender = app.test_sender().await;
     let cases = [
         ("MSH22", naming("MSH22", "DE-000001", "DE-999999", "", ""), "MSH^1^22^1^1", "MSH-22.1"),
@@ -370,7 +373,7 @@ async fn a_site_that_is_not_registered_is_refused_where_it_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_names_no_site_at_all_is_refused_twice() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     let sender = app.test_sender().await;
 
     let reply = app.submit(&sender, &naming("NONE", "", "", "", "")).await.hl7();
@@ -381,7 +384,7 @@ async fn a_message_that_names_no_site_at_all_is_refused_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_is_never_the_responsible_site() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(HEADER_ONLY).await;
     let sender = vendor(&app, "SF-000001").await;
     vendor(&app, "SF-000009").await;
     app.link("SF-000001", "SF-000009", LinkStatus::Active).await;

@@ -174,7 +174,7 @@ fn json_tells_every_finding_with_its_place_and_nothing_of_the_patient() {
     let bytes = fixture("validate/one_dose_lost.txt");
     let place = |name: &str| usize::try_from(lost[name].as_u64().unwrap()).unwrap();
     assert_eq!(&bytes[place("start")..place("end")], b"3M");
-    assert_eq!(lost["line"], 11);
+    assert_eq!(lost["line"], 13);
     assert_eq!((&lost["segment"], &lost["value"]), (&Value::Null, &Value::Null));
     assert_eq!(report["totals"]["messages"], 1);
     assert_eq!(report["totals"]["rules"]["CODE"]["E"], 1);
@@ -400,9 +400,9 @@ fn a_batch_a_folder_and_standard_input_are_read_as_their_messages() {
         [
             ("b.txt", Some(1), Some(1)),
             ("batch.HL7", Some(1), Some(3)),
-            ("batch.HL7", Some(2), Some(18)),
+            ("batch.HL7", Some(2), Some(22)),
             ("(standard input)", Some(1), Some(3)),
-            ("(standard input)", Some(2), Some(18)),
+            ("(standard input)", Some(2), Some(22)),
         ]
     );
     let lost = messages[2]["findings"]
@@ -411,7 +411,7 @@ fn a_batch_a_folder_and_standard_input_are_read_as_their_messages() {
         .iter()
         .find(|one| one["rule"] == "CODE")
         .unwrap();
-    assert_eq!(lost["line"], 28, "lines count in the file");
+    assert_eq!(lost["line"], 34, "lines count in the file");
     let start = usize::try_from(lost["start"].as_u64().unwrap()).unwrap();
     assert!(batch[start..].starts_with(b"3M^MMR"), "offsets count in the file");
     assert_eq!((&report["totals"]["files"], &report["totals"]["messages"]), (&3.into(), &5.into()));
