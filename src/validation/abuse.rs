@@ -55,8 +55,21 @@ fn very_many_of_anything_come_to_an_end() {
     for case in &cases {
         for strictness in [Strictness::Onboarding, Strictness::Production] {
             let found = judged(case.as_bytes(), strictness);
-            assert!(found.len() <= 2_001, "{}", found.len());
+            assert!(found.len() <= 30_000, "{}", found.len());
             fits_into_an_ack(case.as_bytes(), &found);
+        }
+    }
+}
+
+#[test]
+fn however_much_there_is_to_remark_a_patient_without_birth_date_is_not_accepted() {
+    let without = Example::Vxu.message().replace("|20250115|F", "||F");
+    for noise in ["ZZZ|1\r", "NK1|1\r", "x\r", "OBX|1|CE|64994-7^x^LN|1|V99\r"] {
+        let before = without.replacen("PID|", &format!("{}PID|", noise.repeat(3_000)), 1);
+        let after = format!("{without}{}", noise.repeat(3_000));
+        for message in [before, after] {
+            let found = judged(message.as_bytes(), Strictness::Production);
+            assert!(found.iter().any(Diagnostic::stops), "{noise}");
         }
     }
 }

@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use crate::domain::Timestamp;
 use crate::hl7::{Location, Message, Segment};
-use crate::validation::catalogue::Catalogue;
+use crate::validation::catalogue::{Catalogue, Rule, Treatment, Weight};
 use crate::validation::codes::Codes;
 use crate::validation::found::{Finding, quoted};
 use crate::validation::layout::{Layout, Order};
+use crate::validation::policy::Policy;
 use crate::validation::profile::{Kind, Profile, Profiles};
 
-/// Most findings of one message: nobody reads more, and a message must not make us write without end.
+/// Most findings of one message beside its errors: nobody reads more, and a message must not make us write without end.
 const FINDINGS: usize = 2_000;
 
 /// A message, its profile and layout, and the findings so far.
@@ -20,6 +21,7 @@ pub(super) struct Check<'p, 'm, 'a> {
     pub(super) profiles: &'p Profiles,
     pub(super) profile: &'p Profile,
     pub(super) codes: &'p Codes,
+    pub(super) policy: &'p Policy,
     pub(super) layout: Layout<'m, 'a>,
     /// Whether an escape character stands anywhere but in MSH-2.
     pub(super) has_escapes: bool,
@@ -174,7 +176,12 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
     ) -> Described<'c> {
         let rule = Catalogue::built_in().rule(rule);
         debug_assert!(rule.is_some(), "a rule that is not in the catalogue");
-        let rule = rule.filter(|_| !self.is_full());
+        // Errors that cost data are written down however many there are: they decide what becomes of the message.
+        let matters = |rule: &&'static Rule| {
+            let (weight, treatment) = self.policy.weigh(rule, at.as_ref());
+            weight == Weight::E && treatment != Treatment::Keep
+        };
+        let rule = rule.filter(|rule| !self.is_full() || matters(rule));
         let finding = rule.map(|rule| {
             let name = self.name_of(at.as_ref());
             self.found.push(Finding {
@@ -209,7 +216,7 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
         name().map_or(Cow::Borrowed(""), Cow::Owned)
     }
 
-    /// Whether nothing more is written down.
+    /// Whether nothing but errors is written down any more.
     pub(super) const fn is_full(&self) -> bool {
         self.found.len() >= FINDINGS
     }

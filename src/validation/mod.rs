@@ -84,6 +84,7 @@ impl Validator {
             profiles: &self.profiles,
             profile,
             codes: &self.codes,
+            policy,
             layout,
             has_escapes: memchr::memchr_iter(message.delimiters().escape, message.bytes()).count()
                 > 1,

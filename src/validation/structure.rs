@@ -9,11 +9,11 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     framing(check);
     let profile = check.profile;
     for misplaced in check.layout.misplaced.clone() {
-        if check.is_full() {
-            // The line of each is counted from the beginning: without an end that would take ever longer.
-            break;
-        }
         let Misplaced { misfit, index, at } = misplaced;
+        if misfit == Misfit::NoName && check.is_full() {
+            // The line of each is counted from the beginning: without an end that would take ever longer.
+            continue;
+        }
         let segment = check.segment_at(index);
         let span = segment.map(|segment| segment.span());
         let grammar = || grammar(profile, at.segment.bytes());
