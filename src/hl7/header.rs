@@ -300,13 +300,13 @@ mod tests {
     #[test]
     fn every_fixture_is_the_message_its_name_says() {
         let cases: [(&[u8], &str, usize); 12] = [
-            (include_bytes!("../../tests/fixtures/hl7/vxu_child_dose.hl7"), "VXU^V04", 9),
+            (include_bytes!("../../tests/fixtures/hl7/vxu_child_dose.hl7"), "VXU^V04", 11),
             (include_bytes!("../../tests/fixtures/hl7/vxu_historical.hl7"), "VXU^V04", 6),
-            (include_bytes!("../../tests/fixtures/hl7/vxu_two_orders.hl7"), "VXU^V04", 14),
+            (include_bytes!("../../tests/fixtures/hl7/vxu_two_orders.hl7"), "VXU^V04", 18),
             (include_bytes!("../../tests/fixtures/hl7/vxu_patient_only.hl7"), "VXU^V04", 4),
-            (include_bytes!("../../tests/fixtures/hl7/vxu_lf.hl7"), "VXU^V04", 9),
-            (include_bytes!("../../tests/fixtures/hl7/vxu_crlf_no_final.hl7"), "VXU^V04", 9),
-            (include_bytes!("../../tests/fixtures/hl7/vxu_utf8_name.hl7"), "VXU^V04", 9),
+            (include_bytes!("../../tests/fixtures/hl7/vxu_lf.hl7"), "VXU^V04", 11),
+            (include_bytes!("../../tests/fixtures/hl7/vxu_crlf_no_final.hl7"), "VXU^V04", 11),
+            (include_bytes!("../../tests/fixtures/hl7/vxu_utf8_name.hl7"), "VXU^V04", 11),
             (include_bytes!("../../tests/fixtures/hl7/qbp_z34.hl7"), "QBP^Q11", 3),
             (include_bytes!("../../tests/fixtures/hl7/qbp_z44.hl7"), "QBP^Q11", 3),
             (include_bytes!("../../tests/fixtures/hl7/ack_z23.hl7"), "ACK^V04", 3),
