@@ -196,7 +196,7 @@ fn damaged_tables_stop_the_service_and_loading_others_mends_them() {
     std::fs::write(installation.data_dir().join("codes/cvx.csv"), "code\n").unwrap();
     let expected = "the code tables of the data directory cannot be used: cvx.csv: begin the file";
 
-    for command in [&["codes", "list"][..], &["check-config"], &["serve"]] {
+    for command in [&["codes", "list"][..], &["check-config"], &["serve", "--migrate"]] {
         let output = installation.run(command);
         assert_eq!(exit_code(&output), 1, "{command:?}");
         assert!(error_text(&output).contains(expected), "{command:?}: {}", error_text(&output));
