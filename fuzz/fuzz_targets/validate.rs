@@ -36,9 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         fits(bytes, &check_header(&message, &header, *environment, rules));
     }
     for policy in policies {
-        let found = validator.check(&message, &header, policy, *now);
-        assert!(found.len() <= 2_001, "{} findings", found.len());
-        fits(bytes, &found);
+        fits(bytes, &validator.check(&message, &header, policy, *now));
     }
 });
 
