@@ -3,8 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use memchr::memchr_iter;
-
 use crate::hl7::delimiters::Delimiters;
 use crate::hl7::message::{Message, SegmentSpan};
 use crate::hl7::path::{Location, SegmentName};
@@ -77,6 +75,11 @@ impl<'m, 'a> Segment<'m, 'a> {
     pub fn name(&self) -> &'a [u8] {
         let end = self.marks().first().unwrap_or(&self.span.end);
         slice(self.message.bytes(), index(self.span.start)..index(*end))
+    }
+
+    /// Whether this is its name.
+    pub fn is(&self, name: &[u8; 3]) -> bool {
+        self.span.name == *name
     }
 
     /// The how-manieth segment of this name in the whole message, from 1: the sequence of an error location. Lines
@@ -230,14 +233,12 @@ impl<'a> Part<'a> {
     }
 
     fn split(self, separator: u8) -> impl Iterator<Item = Self> + use<'a> {
-        let splits = if self.literal { &[] } else { self.bytes };
-        let ends = memchr_iter(separator, splits).map(Some).chain([None]);
-        let mut start = 0;
-        ends.take_while(move |_| self.present).map(move |end| {
-            let end = end.unwrap_or(self.bytes.len());
-            let part =
-                Self { bytes: slice(self.bytes, start..end), start: self.start + start, ..self };
-            start = end + 1;
+        // Values are short: looking at each byte is quicker than setting out to search.
+        let parts = self.bytes.split(move |byte| *byte == separator && !self.literal);
+        let mut start = self.start;
+        parts.take_while(move |_| self.present).map(move |bytes| {
+            let part = Self { bytes, start, ..self };
+            start += bytes.len() + 1;
             part
         })
     }

@@ -234,7 +234,7 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
     /// The first segment of that name that stands where it may.
     pub(super) fn first(&self, name: [u8; 3]) -> Option<Segment<'m, 'a>> {
         let mut placed = self.layout.segments.iter().filter(|placed| placed.slot.is_some());
-        placed.find(|placed| placed.segment.name() == name).map(|placed| placed.segment)
+        placed.find(|placed| placed.segment.is(&name)).map(|placed| placed.segment)
     }
 
     /// The order groups.

@@ -198,7 +198,7 @@ impl<'m, 'a> Matcher<'_, 'm, 'a> {
         }
         if let Some(order) = self.open_order() {
             order.segments.1 = index + 1;
-            let is = |name: &[u8; 3]| slot.is_some() && segment.name() == name;
+            let is = |name: &[u8; 3]| slot.is_some() && segment.is(name);
             let place = match () {
                 () if is(b"ORC") => &mut order.orc,
                 () if is(b"RXA") => &mut order.rxa,

@@ -147,7 +147,7 @@ fn iz_46(check: &mut Check<'_, '_, '_>, pid: Segment<'_, '_>) {
 }
 
 fn iz_66(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>) {
-    let field = if segment.name() == b"QPD" { 5 } else { 6 };
+    let field = if segment.is(b"QPD") { 5 } else { 6 };
     if other_than(segment, field, 7, b"M") {
         check.add("IZ-66", &Spot::at(segment, field, 7));
     }
@@ -326,9 +326,10 @@ fn iz_27(check: &mut Check<'_, '_, '_>, rcp: Segment<'_, '_>) {
 
 fn iz_23(check: &mut Check<'_, '_, '_>, order: &Order) {
     let Some(rxa) = order.rxa.and_then(|index| check.segment_at(index)) else { return };
-    let told = check.layout.segments_of(order).any(|placed| {
-        placed.segment.name() == b"OBX" && text(placed.segment, 3, 1) == Some(b"64994-7")
-    });
+    let told = check
+        .layout
+        .segments_of(order)
+        .any(|placed| placed.segment.is(b"OBX") && text(placed.segment, 3, 1) == Some(b"64994-7"));
     if is_new(rxa) && !told && &*check.profile.name == "Z22" {
         check.add_segment("IZ-23", rxa);
     }
@@ -351,7 +352,7 @@ fn iz_20(check: &mut Check<'_, '_, '_>) {
     for order in &orders {
         let mut anew = 1_usize;
         for placed in check.layout.segments_of(order) {
-            if placed.segment.name() != b"OBX" || placed.slot.is_none() {
+            if !placed.segment.is(b"OBX") || placed.slot.is_none() {
                 continue;
             }
             let number = text(placed.segment, 1, 0)
@@ -376,7 +377,7 @@ fn iz_70(check: &mut Check<'_, '_, '_>) {
     let mut expected = 1_usize;
     let mut broken = None;
     for placed in &check.layout.segments {
-        if placed.segment.name() != b"NK1" || placed.slot.is_none() {
+        if !placed.segment.is(b"NK1") || placed.slot.is_none() {
             continue;
         }
         if other_than(placed.segment, 1, 0, expected.to_string().as_bytes()) {

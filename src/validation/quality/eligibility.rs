@@ -27,10 +27,11 @@ pub(super) fn told(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
 
 /// 64994-7 against age, insurance and 30963-3.
 pub(super) fn funding(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
-    let insured_by_medicaid =
-        check.layout.segments.iter().any(|placed| {
-            placed.segment.name() == b"IN1" && text(placed.segment, 15, 0) == Some(b"2")
-        });
+    let insured_by_medicaid = check
+        .layout
+        .segments
+        .iter()
+        .any(|placed| placed.segment.is(b"IN1") && text(placed.segment, 15, 0) == Some(b"2"));
     for dose in facts.doses.iter().filter(|dose| dose.is_given()) {
         let answer = |question| {
             let obx = dose.asked(question).next().and_then(|index| dose.obx.get(index)).copied()?;

@@ -38,7 +38,7 @@ impl<'p, 'm, 'a> Facts<'p, 'm, 'a> {
     pub(super) fn of(check: &Check<'p, 'm, 'a>) -> Self {
         let (msh, pid) = (check.first(*b"MSH"), check.first(*b"PID"));
         let placed = check.layout.segments.iter().filter(|placed| placed.slot.is_some());
-        let kin = placed.map(|placed| placed.segment).filter(|segment| segment.name() == b"NK1");
+        let kin = placed.map(|placed| placed.segment).filter(|segment| segment.is(b"NK1"));
         Self {
             kin: kin.collect(),
             doses: doses(check),
@@ -109,7 +109,7 @@ pub(in crate::validation) fn doses<'p, 'm, 'a>(check: &Check<'p, 'm, 'a>) -> Vec
             orc: segment(order.orc),
             rxa,
             rxr: segment(order.rxr),
-            obx: observations.filter(|segment| segment.name() == b"OBX").collect(),
+            obx: observations.filter(|segment| segment.is(b"OBX")).collect(),
             cvx: vaccine(check.codes, rxa),
             day: day(rxa, 3),
         })
