@@ -107,13 +107,14 @@ impl Installation {
         let ops = line_with(&lines, "health and metrics at ");
         let ops = ops.split_once("health and metrics at ").unwrap().1.to_owned();
         let http = client(Some(&self.data_dir().join("tls/ca.pem")));
-        Served { child, endpoint, ops, http }
+        Served { child, lines, endpoint, ops, http }
     }
 }
 
-/// A running `serve`; killed when it is dropped.
+/// A running `serve`; killed when it is dropped. A test that fails prints what it said.
 pub(crate) struct Served {
     child: Child,
+    lines: Receiver<String>,
     pub(crate) endpoint: String,
     pub(crate) ops: String,
     pub(crate) http: reqwest::Client,
@@ -148,6 +149,9 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill(); // it may have ended already
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            self.lines.try_iter().for_each(|line| println!("serve: {line}"));
+        }
     }
 }
 
