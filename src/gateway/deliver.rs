@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::backends::RegistryReply;
-use crate::client::SendError;
-use crate::domain::{DeliveryState, Environment, MessageId, RegionCode, Timestamp, retry_after};
+use crate::domain::{
+    DeliveryState, Environment, Failure, FailureClass, MessageId, RegionCode, Timestamp,
+    retry_after,
+};
 use crate::gateway::{Gateway, LEASE_MARGIN, destinations};
 use crate::hl7::Message;
 use crate::store::{Claim, Part, Removed, Settlement};
@@ -115,7 +117,7 @@ impl Gateway {
         let Attempt { message, region, environment, attempts, body } = attempt;
         let sent = match Message::parse(&body).map(|parsed| std::str::from_utf8(parsed.body())) {
             Ok(Ok(text)) => self.backends.send(region, environment, text).await,
-            _ => Err(SendError::Permanent("the stored message cannot be read".to_owned())),
+            _ => Err(Failure::new(FailureClass::Ours, "the stored message cannot be read")),
         };
         self.settle(message, attempts, sent.as_ref()).await;
         match sent {
@@ -135,7 +137,7 @@ impl Gateway {
         &self,
         message: MessageId,
         attempts: i64,
-        sent: Result<&RegistryReply, &SendError>,
+        sent: Result<&RegistryReply, &Failure>,
     ) {
         for again in 0..SETTLE_TRIES {
             let settlement = self.settlement(message, attempts, sent, Timestamp::now());
@@ -158,7 +160,7 @@ impl Gateway {
         &self,
         message: MessageId,
         attempts: i64,
-        sent: Result<&RegistryReply, &SendError>,
+        sent: Result<&RegistryReply, &Failure>,
         now: Timestamp,
     ) -> Settlement {
         let (state, next_attempt_at, last_error, reply) = match sent {
