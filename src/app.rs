@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::backends::{Backends, Destination};
 use crate::client::{Account, SendError, TlsError, client_config};
 use crate::config::{Config, ConfigError, DestinationConfig, Keys, KeysError, private_file};
-use crate::domain::{Environment, RegionCode, ServerKey, Timestamp};
+use crate::domain::{BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp};
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
@@ -483,6 +483,16 @@ pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
         reply_policies,
         relay_deadline: Duration::from_secs(gateway.relay_deadline_seconds),
         send_timeout: Duration::from_secs(gateway.send_timeout_seconds),
+        retry: RetryPolicy {
+            hold: Duration::from_secs(gateway.hold_hours * 60 * 60),
+            doubtful: gateway.doubtful_attempts.into(),
+        },
+        breaker: BreakerPolicy {
+            failures: gateway.breaker_failures.into(),
+            cool_down: Duration::from_secs(gateway.breaker_cool_down_seconds),
+            longest: Duration::from_secs(gateway.breaker_longest_seconds),
+        },
+        queue_bound: gateway.queue_bound.into(),
         workers: gateway.delivery_workers,
         processing: ProcessingRules {
             test: ids(&gateway.test_processing_ids),

@@ -40,6 +40,13 @@ pub struct RegistryReply {
     pub taken: bool,
 }
 
+impl RegistryReply {
+    /// Whether the registry said anything that can be passed on: one that only takes files does not.
+    pub const fn has_answer(&self) -> bool {
+        !self.text.is_empty()
+    }
+}
+
 impl fmt::Debug for RegistryReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RegistryReply({}, {} bytes)", self.ack_code, self.text.len())

@@ -186,6 +186,18 @@ section! {
         send_timeout_seconds: u64,
         /// Deliveries at one time.
         delivery_workers: usize,
+        /// Hours a message is tried.
+        hold_hours: u64,
+        /// Attempts without a known outcome.
+        doubtful_attempts: u32,
+        /// Messages that may wait for one registry.
+        queue_bound: u32,
+        /// Failures in a row that open a breaker.
+        breaker_failures: u32,
+        /// Seconds until the first probe.
+        breaker_cool_down_seconds: u64,
+        /// Most seconds between two probes.
+        breaker_longest_seconds: u64,
         /// MSH-11 of test credentials.
         test_processing_ids: Vec<String>,
         /// MSH-11 of production credentials.
@@ -501,6 +513,12 @@ impl Config {
             ("gateway.relay_deadline_seconds", gateway.relay_deadline_seconds, 1, 600),
             ("gateway.send_timeout_seconds", gateway.send_timeout_seconds, 1, 3_600),
             ("gateway.delivery_workers", bytes(gateway.delivery_workers), 0, 10_000),
+            ("gateway.hold_hours", gateway.hold_hours, 1, 24 * 366),
+            ("gateway.doubtful_attempts", gateway.doubtful_attempts.into(), 1, 1_000),
+            ("gateway.queue_bound", gateway.queue_bound.into(), 1, 100_000_000),
+            ("gateway.breaker_failures", gateway.breaker_failures.into(), 1, 1_000_000),
+            ("gateway.breaker_cool_down_seconds", gateway.breaker_cool_down_seconds, 1, 86_400),
+            ("gateway.breaker_longest_seconds", gateway.breaker_longest_seconds, 1, 86_400),
             ("gateway.conflict_window_hours", gateway.conflict_window_hours, 0, 24 * 3_660),
             ("retention.body_days", retention.body_days, 1, 36_600),
             ("retention.metadata_days", retention.metadata_days, 1, 36_600),

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::domain::{Environment, MessageId, RegionCode, Timestamp, words};
+use crate::domain::{
+    Environment, FailureClass, MessageId, MessageState, RegionCode, Timestamp, words,
+};
 
 words! {
     /// Where a delivery stands.
@@ -13,6 +15,26 @@ words! {
         Delivered = "delivered",
         /// The registry answered that it did not take the message.
         Rejected = "rejected",
+        /// Waits for an operator: nothing is sent until one decides.
+        Review = "review",
+        /// An operator gave it up; the registry does not have it from us, as far as is known.
+        GivenUp = "given-up",
+        /// An operator sent an edited version in its place.
+        Replaced = "replaced",
+    }
+}
+
+impl DeliveryState {
+    /// Where the message stands when its delivery stands here.
+    pub const fn of_message(self) -> MessageState {
+        match self {
+            Self::Queued => MessageState::Accepted,
+            Self::Delivered => MessageState::Delivered,
+            Self::Rejected => MessageState::Rejected,
+            Self::Review => MessageState::Review,
+            Self::GivenUp => MessageState::GivenUp,
+            Self::Replaced => MessageState::Replaced,
+        }
     }
 }
 
@@ -43,6 +65,12 @@ pub struct Delivery {
     pub next_attempt_at: Timestamp,
     /// What stopped the last attempt, in words of ours; never text of the message or of the registry.
     pub last_error: Option<String>,
+    /// Class of that failure.
+    pub last_class: Option<FailureClass>,
+    /// Attempts whose outcome is unknown: with one or more of them the registry may have the message more than once.
+    pub doubtful: i64,
+    /// How often an operator has sent it again.
+    pub releases: i64,
     /// When it came to its end.
     pub settled_at: Option<Timestamp>,
 }

@@ -8,7 +8,7 @@ use crate::domain::words;
 words! {
     /// The class of a failed attempt; it alone decides what happens next.
     FailureClass {
-        /// The registry refuses this message for what it is: only its sender can mend it. Parked for review.
+        /// The registry refuses this message for what it is: only its sender can mend it. It is rejected.
         Sender = "sender",
         /// Our configuration is wrong (address, certificate, credentials): the destination is stopped until somebody looks.
         Ours = "ours",

@@ -106,6 +106,13 @@ impl MessageId {
         Self(millis.saturating_mul(1 << (MessageIds::COUNT + MessageIds::PROCESS)))
     }
 
+    /// When the message was received, to the millisecond.
+    pub fn moment(self) -> Timestamp {
+        let millis = self.0 >> (MessageIds::COUNT + MessageIds::PROCESS);
+        let moment = chrono::DateTime::from_timestamp_millis(millis + MessageIds::EPOCH);
+        Timestamp::from(moment.unwrap_or_default())
+    }
+
     /// The 8 bytes, most significant first.
     pub const fn to_bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()

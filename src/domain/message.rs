@@ -15,13 +15,23 @@ words! {
         Delivered = "delivered",
         /// The registry answered that it did not take it.
         Rejected = "rejected",
+        /// Taken and durable, but its delivery waits for an operator.
+        Review = "review",
+        /// An operator gave its delivery up.
+        GivenUp = "given-up",
+        /// An operator sent an edited version in its place.
+        Replaced = "replaced",
+        /// A query that its registry answered.
+        Answered = "answered",
+        /// A query that its registry did not answer; nobody repeats it but its sender.
+        Unanswered = "unanswered",
     }
 }
 
 impl MessageState {
     /// Whether nothing more will happen to a message in this state.
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Accepted)
+        !matches!(self, Self::Accepted | Self::Review)
     }
 }
 
@@ -52,4 +62,6 @@ pub struct MessageRecord {
     pub ack_code: String,
     /// Number of diagnostics.
     pub diagnostics: i64,
+    /// The message that this one is an edited version of.
+    pub replaces: Option<MessageId>,
 }

@@ -284,6 +284,12 @@ fn of_submit(error: &SubmitError) -> Fault {
                 "hl7Message is longer than {limit} characters or has more than 10,000 segments."
             ),
         ),
+        SubmitError::QueueClosed(region) => Fault::new(
+            FaultCode::QueueClosed,
+            format!(
+                "The queue for {region} takes no more messages now. The message was not accepted; send it again later."
+            ),
+        ),
         SubmitError::NotStored(StoreError::Overloaded) => fault(
             FaultCode::Overloaded,
             "The Gateway is busy. The message was not accepted; send it again in a few seconds.",

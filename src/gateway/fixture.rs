@@ -9,7 +9,9 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::backends::Backends;
-use crate::domain::{Environment, ServerKey, SiteKind, SiteStatus, Timestamp};
+use crate::domain::{
+    BreakerPolicy, Environment, RetryPolicy, ServerKey, SiteKind, SiteStatus, Timestamp,
+};
 use crate::gateway::{
     CREDENTIAL_PURPOSE, Call, Disagreement, Gateway, GatewaySettings, RoutingRules,
 };
@@ -68,6 +70,9 @@ fn settings() -> GatewaySettings {
         reply_policies: HashMap::new(),
         relay_deadline: Duration::from_secs(1),
         send_timeout: Duration::from_secs(1),
+        retry: RetryPolicy { hold: day, doubtful: 5 },
+        breaker: BreakerPolicy { failures: 5, cool_down: day, longest: day },
+        queue_bound: 1_000,
         workers: 0,
         processing: ProcessingRules::default(),
         validator: Arc::new(Validator::new(Arc::clone(Codes::built_in()))),

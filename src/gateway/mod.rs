@@ -6,6 +6,7 @@
 //! and `validation`; knows nothing of SOAP or HTTP.
 
 mod authenticate;
+mod backlog;
 mod deliver;
 #[cfg(test)]
 mod fixture;
@@ -13,6 +14,7 @@ mod reply;
 mod route;
 mod submit;
 mod throttle;
+mod workers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -24,10 +26,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backends::Backends;
-use crate::domain::{Environment, MessageId, RegionCode, ReplyPolicy, ServerKey, Timestamp};
+use crate::domain::{
+    BreakerPolicy, Environment, MessageId, RegionCode, ReplyPolicy, RetryPolicy, ServerKey,
+    Timestamp,
+};
+use crate::gateway::backlog::Backlog;
 use crate::gateway::throttle::Throttle;
 use crate::hl7::Identity;
-use crate::store::{RetentionLimits, Store};
+use crate::store::{Directory, Place, RetentionLimits, Store};
 use crate::validation::{Policies, ProcessingRules, Validator};
 
 pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
@@ -62,6 +68,12 @@ pub struct GatewaySettings {
     pub relay_deadline: Duration,
     /// Longest wait for a registry in one attempt.
     pub send_timeout: Duration,
+    /// How long and how often a message is tried.
+    pub retry: RetryPolicy,
+    /// When a destination counts as broken.
+    pub breaker: BreakerPolicy,
+    /// Messages that may wait for one destination before new ones are refused.
+    pub queue_bound: i64,
     /// Deliveries under way at one time in the worker; none: this process delivers only what it relays.
     pub workers: usize,
     /// MSH-11 by environment.
@@ -85,6 +97,7 @@ pub struct Gateway {
     key: ServerKey,
     settings: GatewaySettings,
     throttle: Throttle,
+    backlog: Backlog,
     /// Deliveries run here, so that they outlive the HTTP worker that began them.
     runtime: Handle,
     work: Notify,
@@ -109,6 +122,7 @@ impl Gateway {
             key,
             settings,
             throttle: Throttle::new(),
+            backlog: Backlog::new(),
             runtime,
             work: Notify::new(),
             deliveries: TaskTracker::new(),
@@ -158,17 +172,20 @@ impl Gateway {
         self.me.upgrade()
     }
 
-    /// A place for sending to a registry while the sender waits, when its region is answered so and has one left.
+    /// A place for sending to a registry while the sender waits, when its region is answered so, nothing stops it, and it
+    /// has one left.
     fn relay_place(
         &self,
-        region: RegionCode,
-        environment: Environment,
+        directory: &Directory,
+        place: Place,
+        now: Timestamp,
     ) -> Option<OwnedSemaphorePermit> {
+        let (region, _) = place;
         let policy =
             self.settings.reply_policies.get(&region).copied().unwrap_or(ReplyPolicy::Relay);
-        if policy == ReplyPolicy::Accept {
+        if policy == ReplyPolicy::Accept || !directory.is_open(place, now) {
             return None;
         }
-        Arc::clone(self.relays.get(&(region, environment))?).try_acquire_owned().ok()
+        Arc::clone(self.relays.get(&place)?).try_acquire_owned().ok()
     }
 }

@@ -1,9 +1,9 @@
 //! From outcome to HL7: the one table of what a sender is told. Source: guide 1.5, Z23; AIRA acknowledgement guidance.
 
-use crate::domain::{Diagnostic, MessageId, RegionCode, Timestamp, Told};
+use crate::domain::{Diagnostic, Failure, MessageId, RegionCode, Timestamp, Told};
 use crate::gateway::Gateway;
 use crate::gateway::submit::capped;
-use crate::hl7::{Ack, ErrorCode, ErrorLine, Header, Identity, Severity};
+use crate::hl7::{Ack, ErrorCode, ErrorLine, Header, Identity, Location, Severity};
 
 impl Gateway {
     /// The Gateway's own ACK: with a region the message is durable and on its way, without one it goes no further.
@@ -16,6 +16,27 @@ impl Gateway {
         region: Option<RegionCode>,
     ) -> String {
         own_ack(&self.settings.identity, header, &id.to_string(), now, found, region)
+    }
+
+    /// AE for a message that was accepted and that its registry will not take, whatever we do.
+    pub(super) fn rejected_reply(
+        &self,
+        header: &Header<'_>,
+        id: MessageId,
+        now: Timestamp,
+        (region, failure): (RegionCode, &Failure),
+    ) -> String {
+        let text = format!(
+            "The registry of {region} did not take the message: {}. It will not be sent again.",
+            failure.text
+        );
+        let found = [Diagnostic::reject(
+            "GW-REGISTRY",
+            ErrorCode::ApplicationInternalError,
+            Location::segment("MSH", 1),
+            text,
+        )];
+        own_ack(&self.settings.identity, header, &id.to_string(), now, &found, None)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gateway::authenticate::AuthenticatedSender;
 use crate::hl7::{
     ApplicationError, Candidate, CandidateSource, ErrorCode, Header, Identifiers, Location, Message,
 };
-use crate::store::Directory;
+use crate::store::{Directory, Place};
 
 words! {
     /// What happens when MSH-6 names another region than the Site's registration.
@@ -51,6 +51,11 @@ impl Route {
     /// The region of its registry.
     pub(super) const fn region(&self) -> RegionCode {
         self.region
+    }
+
+    /// The registry.
+    pub(super) const fn place(&self) -> Place {
+        (self.region, self.environment)
     }
 
     /// Test or production registry.

@@ -11,7 +11,7 @@ use crate::domain::{
     SiteId, Timestamp, ack_code,
 };
 use crate::gateway::authenticate::{AuthenticatedSender, Part as CredentialPart, Presented};
-use crate::gateway::deliver::Attempt;
+use crate::gateway::deliver::{Attempt, Delivered};
 use crate::gateway::route::{Route, route};
 use crate::gateway::{Gateway, LEASE_MARGIN};
 use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError, Reply};
@@ -79,6 +79,9 @@ pub enum SubmitError {
         /// The limit, in characters.
         limit: usize,
     },
+    /// So much waits for the region, or its queue is closed, that the message was not accepted.
+    #[error("the queue for {0} takes no more")]
+    QueueClosed(RegionCode),
     /// The message could not be made durable, so it was not accepted.
     #[error("the message was not stored")]
     NotStored(#[source] StoreError),
@@ -177,6 +180,7 @@ impl Gateway {
         let header = Header::of(&message);
         let (control_id, message_type) = (control_id(&header), message_type(&header));
         let body_digest = digest_of(message.body());
+        let patient = patient(&message);
 
         for _ in 0..JUDGEMENTS {
             let directory = self.store.directory();
@@ -189,10 +193,14 @@ impl Gateway {
                 control_id: &control_id,
                 message_type: &message_type,
                 body_digest,
+                patient: patient.as_deref(),
             };
             let judged = self.judge(&directory, &submission, &message);
+            self.make_room(&directory, &judged)?;
             match self.accept(&submission, &judged, directory.revision).await? {
-                Accepted::Stored => return Ok(self.answer(&submission, judged).await),
+                Accepted::Stored { behind } => {
+                    return Ok(self.answer(&submission, judged, behind).await);
+                }
                 Accepted::Replay { id: first, reply } => {
                     return Ok(self.repeat(&submission, judged, first, reply));
                 }
@@ -265,7 +273,7 @@ impl Gateway {
         let mut found =
             validation::check_header(message, header, environment, &self.settings.processing);
         if found.iter().any(Diagnostic::refuses) {
-            return self.judged(submission, None, found);
+            return self.judged(directory, submission, None, found);
         }
         let (way, on_the_way) = route(directory, sender, message, header, self.settings.routing);
         found.extend(on_the_way);
@@ -273,11 +281,22 @@ impl Gateway {
         found.extend(self.settings.validator.check(message, header, policy, submission.now));
         Diagnostic::settle(&mut found);
         let route = way.filter(|_| !found.iter().any(Diagnostic::stops));
-        self.judged(submission, route, found)
+        self.judged(directory, submission, route, found)
+    }
+
+    /// Refuses what could not be delivered in reasonable time, before it is accepted.
+    fn make_room(&self, directory: &Directory, judged: &Judged) -> Result<(), SubmitError> {
+        let Some(route) = &judged.route else { return Ok(()) };
+        let place = route.place();
+        if directory.drained(place) || self.backlog.depth(place) >= self.settings.queue_bound {
+            return Err(SubmitError::QueueClosed(route.region()));
+        }
+        Ok(())
     }
 
     fn judged(
         &self,
+        directory: &Directory,
         submission: &Submission<'_, '_>,
         route: Option<Route>,
         found: Vec<Diagnostic>,
@@ -286,7 +305,7 @@ impl Gateway {
         let found = capped(found);
         let own_reply = self.own_reply(header, id, now, &found, route.as_ref().map(Route::region));
         let relay =
-            route.as_ref().and_then(|route| self.relay_place(route.region(), route.environment()));
+            route.as_ref().and_then(|route| self.relay_place(directory, route.place(), now));
         Judged { route, found, own_reply, relay }
     }
 
@@ -310,7 +329,8 @@ impl Gateway {
     ) -> Result<Acceptance, StoreError> {
         let Submission { id, now, sender, text, control_id, .. } = *submission;
         let at_once = judged.relay.is_none();
-        let delivery = judged.route.as_ref().map(|route| self.new_delivery(route, !at_once, now));
+        let delivery =
+            judged.route.as_ref().map(|route| self.new_delivery(route, !at_once, submission));
         let vault = self.store.vault();
         let reply = at_once.then(|| vault.seal(id, Part::Reply, judged.own_reply.as_bytes()));
         Ok(Acceptance {
@@ -323,6 +343,7 @@ impl Gateway {
             body: vault.seal(id, Part::Body, text.as_bytes())?,
             reply: reply.transpose()?,
             delivery,
+            replacing: None,
             conflict_after: now.minus(self.settings.conflict_window),
             diagnostics: judged.found.iter().map(Diagnostic::record).collect(),
             record: MessageRecord {
@@ -342,28 +363,53 @@ impl Gateway {
                 },
                 ack_code: ack_code(&judged.found).code().to_owned(),
                 diagnostics: i64::try_from(judged.found.len()).unwrap_or(i64::MAX),
+                replaces: None,
             },
         })
     }
 
     /// When this call sends the message itself, the delivery is born with a lease.
-    fn new_delivery(&self, route: &Route, leased: bool, now: Timestamp) -> NewDelivery {
+    fn new_delivery(
+        &self,
+        route: &Route,
+        leased: bool,
+        submission: &Submission<'_, '_>,
+    ) -> NewDelivery {
+        let now = submission.now;
         let due = if leased { now.plus(self.settings.send_timeout + LEASE_MARGIN) } else { now };
         NewDelivery {
             region: route.region(),
             environment: route.environment(),
             lease_owner: leased.then(|| self.settings.node.clone()),
             next_attempt_at: due,
+            order_key: self.order_key(route, submission),
         }
     }
 
-    /// The reply of a submission that is durable.
-    async fn answer(&self, submission: &Submission<'_, '_>, mut judged: Judged) -> Submitted {
+    /// What a message has in common with those that it may not overtake: sender, destination and patient identifier. Hashed
+    /// under the server key, so that the column tells nothing.
+    fn order_key(&self, route: &Route, submission: &Submission<'_, '_>) -> Option<i64> {
+        let patient = submission.patient?;
+        let sender = &submission.sender.site().id;
+        let whose = format!("{sender} {} {} {patient}", route.region(), route.environment());
+        let hash = self.key.hash("order", &whose);
+        let first = hash.as_ref().first_chunk::<8>()?;
+        Some(i64::from_be_bytes(*first))
+    }
+
+    /// The reply of a submission that is durable; one that is `behind` another of its patient waits for its turn.
+    async fn answer(
+        &self,
+        submission: &Submission<'_, '_>,
+        mut judged: Judged,
+        behind: bool,
+    ) -> Submitted {
         self.note_use(submission.sender, submission.now);
         let Some(route) = &judged.route else {
             return submission.submitted(judged, Outcome::Refused);
         };
-        let Some(place) = judged.relay.take() else {
+        self.backlog.accepted(route.place());
+        let Some(place) = judged.relay.take().filter(|_| !behind) else {
             self.work.notify_one();
             return submission.submitted(judged, Outcome::Queued);
         };
@@ -372,14 +418,20 @@ impl Gateway {
             region: route.region(),
             environment: route.environment(),
             attempts: 1,
+            doubtful: 0,
+            held_since: submission.now,
             body: submission.text.as_bytes().to_vec(),
         };
-        let Some(reply) = self.relay(attempt, place).await else {
-            return submission.submitted(judged, Outcome::Queued);
+        let (reply, ack_code) = match self.relay(attempt, place).await {
+            Delivered::Answered(reply) if reply.has_answer() => (reply.text, reply.ack_code),
+            Delivered::Rejected(reply) => (reply, "AE".to_owned()),
+            Delivered::Answered(_) | Delivered::Pending => {
+                return submission.submitted(judged, Outcome::Queued);
+            }
         };
         let mut relayed = submission.submitted(judged, Outcome::Relayed);
-        relayed.facts.ack_code = reply.ack_code;
-        relayed.reply = reply.text;
+        relayed.facts.ack_code = ack_code;
+        relayed.reply = reply;
         relayed
     }
 
@@ -426,9 +478,11 @@ impl Gateway {
         let conflict =
             Diagnostic::reject("GW-MSH-10", ErrorCode::DuplicateKeyIdentifier, location, text)
                 .because(ApplicationError::InvalidValue);
-        let judged = self.judged(submission, None, vec![conflict]);
+        let directory = self.store.directory();
+        let judged = self.judged(&directory, submission, None, vec![conflict]);
         // A refusal has no key, so it is either stored or stale.
-        let stored = self.accept(submission, &judged, revision).await? == Accepted::Stored;
+        let stored = self.accept(submission, &judged, revision).await?;
+        let stored = matches!(stored, Accepted::Stored { .. });
         Ok(stored.then(|| submission.submitted(judged, Outcome::Refused)))
     }
 
@@ -473,6 +527,8 @@ struct Submission<'m, 'a> {
     control_id: &'m str,
     message_type: &'m str,
     body_digest: [u8; 32],
+    /// PID-3: identifier and assigning authority of the first repetition.
+    patient: Option<&'m str>,
 }
 
 impl Submission<'_, '_> {
@@ -512,6 +568,14 @@ fn message_type(header: &Header<'_>) -> String {
     format!("{}^{}", code(header.message_code.text()), code(header.trigger.text()))
 }
 
+/// What names the patient for this sender: PID-3.1 and PID-3.4 of the first repetition.
+fn patient(message: &Message<'_>) -> Option<String> {
+    let identifier = message.segment("PID")?.field(3).repetition(1);
+    let id = identifier.component(1).value().text()?;
+    let authority = identifier.component(4).bytes();
+    Some(format!("{} {}", String::from_utf8_lossy(id), String::from_utf8_lossy(authority)))
+}
+
 fn digest_of(body: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
@@ -546,6 +610,7 @@ mod tests {
             control_id: "ONE",
             message_type: "VXU^V04",
             body_digest: [0; 32],
+            patient: None,
         };
         gateway.store.credential_pin("DE-000001-T".to_owned(), None).await.unwrap();
 

@@ -190,8 +190,8 @@ pub enum FaultCode {
     VersionMismatch,
     /// 4021: a mandatory header is not understood.
     MustUnderstand,
-    /// 4030: the registry failed and the message was not queued.
-    RegistryFailed,
+    /// 4030: the queue of the region is full or closed, and the message was not accepted.
+    QueueClosed,
 }
 
 impl FaultCode {
@@ -225,7 +225,7 @@ impl FaultCode {
         Self::ProcessingInstruction,
         Self::VersionMismatch,
         Self::MustUnderstand,
-        Self::RegistryFailed,
+        Self::QueueClosed,
     ];
 
     /// The number on the wire.
@@ -259,7 +259,7 @@ impl FaultCode {
             Self::ProcessingInstruction => 4012,
             Self::VersionMismatch => 4020,
             Self::MustUnderstand => 4021,
-            Self::RegistryFailed => 4030,
+            Self::QueueClosed => 4030,
         }
     }
 
@@ -282,7 +282,7 @@ impl FaultCode {
         match self {
             Self::Internal
             | Self::Overloaded
-            | Self::RegistryFailed
+            | Self::QueueClosed
             | Self::ReplyTooLarge
             | Self::Unavailable => Role::Receiver,
             _ => Role::Sender,
@@ -300,7 +300,7 @@ impl FaultCode {
             | Self::ClientCertificate => Advice::CheckCredentials,
             Self::Internal | Self::ReplyTooLarge => Advice::ContactSupport,
             Self::Overloaded => Advice::RetryLater { seconds: 5 },
-            Self::RegistryFailed => Advice::RetryLater { seconds: 300 },
+            Self::QueueClosed => Advice::RetryLater { seconds: 300 },
             Self::Unavailable => Advice::RetryLater { seconds: 30 },
             _ => Advice::CorrectMessage,
         }

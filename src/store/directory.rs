@@ -1,4 +1,4 @@
-//! What the message path needs to know of credentials, Sites and links, held in memory and stamped with a revision.
+//! What the message path needs to know of credentials, Sites, links and destinations, held in memory and stamped with a revision.
 //!
 //! Every change of these tables raises `registry_revision` in its own transaction. A submission is authorised against the
 //! directory and accepted only if the committing transaction still sees the same revision; else the directory is loaded
@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
-use crate::domain::{Credential, LinkStatus, Site, SiteId};
+use crate::domain::{
+    Control, Credential, Destination, LinkStatus, MaintenanceWindow, Site, SiteId, Stopped,
+    Timestamp,
+};
 use crate::store::connection::DbConnection;
+use crate::store::destination::{self, Place};
 use crate::store::schema::{registry_revision, site_link};
 use crate::store::{StoreError, credential, site};
 
@@ -21,6 +25,8 @@ pub struct Directory {
     credentials: HashMap<String, Arc<Credential>>,
     sites: HashMap<SiteId, Arc<Site>>,
     links: HashSet<(SiteId, SiteId)>,
+    destinations: HashMap<Place, Destination>,
+    windows: Vec<MaintenanceWindow>,
 }
 
 impl Directory {
@@ -39,7 +45,34 @@ impl Directory {
             .load::<(SiteId, SiteId)>(conn)?
             .into_iter()
             .collect();
-        Ok(Self { revision, credentials, sites, links })
+        let destinations = destination::all(conn)?
+            .into_iter()
+            .map(|one| ((one.region, one.environment), one))
+            .collect();
+        let windows = destination::windows(conn)?;
+        Ok(Self { revision, credentials, sites, links, destinations, windows })
+    }
+
+    /// Why nothing is sent to a destination now; none when it is.
+    pub fn stopped(&self, place: Place, now: Timestamp) -> Option<Stopped> {
+        destination::stopped(self.destinations.get(&place), &self.windows, place, now)
+    }
+
+    /// Whether messages may be sent there as they come: nothing stops it and its breaker is closed.
+    pub fn is_open(&self, place: Place, now: Timestamp) -> bool {
+        let known = self.destinations.get(&place);
+        let closed = known.is_none_or(|one| one.breaker == crate::domain::Breaker::Closed);
+        closed && self.stopped(place, now).is_none()
+    }
+
+    /// Whether no new message is taken for a destination, and why, in the words of operators.
+    pub fn drained(&self, place: Place) -> bool {
+        self.destinations.get(&place).is_some_and(|one| one.control == Control::Draining)
+    }
+
+    /// What is known of a destination that somebody has touched or that has failed.
+    pub fn destination(&self, place: Place) -> Option<&Destination> {
+        self.destinations.get(&place)
     }
 
     /// The credential with this username, whatever its state.
@@ -63,7 +96,7 @@ pub(super) fn revision(conn: &mut DbConnection) -> Result<i64, StoreError> {
     Ok(registry_revision::table.select(registry_revision::value).first(conn)?)
 }
 
-/// Raises the revision; part of every change of an organization, a Site, a link or a credential.
+/// Raises the revision; part of every change of an organization, a Site, a link, a credential or a destination.
 pub(super) fn raise_revision(conn: &mut DbConnection) -> Result<(), StoreError> {
     diesel::update(registry_revision::table)
         .set(registry_revision::value.eq(registry_revision::value + 1))

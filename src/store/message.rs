@@ -5,7 +5,7 @@
     reason = "what the Insertable derive makes of an optional column"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
@@ -13,11 +13,13 @@ use crate::domain::{
     Delivery, DeliveryState, DiagnosticRecord, Effect, Environment, MessageId, MessageRecord,
     MessageState, RegionCode, SiteId, Timestamp,
 };
+use crate::store::action::{self, Action};
 use crate::store::connection::{DbConnection, on_either};
+use crate::store::delivery::is_queued;
 use crate::store::directory;
 use crate::store::schema::{delivery, diagnostic, message, payload, registry_revision};
 use crate::store::writer::Grouped;
-use crate::store::{Part, Store, StoreError};
+use crate::store::{Part, Store, StoreError, review};
 
 /// A submission, judged and ready to be made durable: all of it in one transaction or none.
 pub struct Acceptance {
@@ -37,6 +39,8 @@ pub struct Acceptance {
     pub reply: Option<Vec<u8>>,
     /// Where it goes; none for a refused message.
     pub delivery: Option<NewDelivery>,
+    /// The operator who puts it in the place of the message that its metadata names.
+    pub replacing: Option<Action>,
     /// An accepted message of the same key and another body, received after this moment, is a conflict.
     pub conflict_after: Timestamp,
 }
@@ -51,6 +55,8 @@ pub struct NewDelivery {
     pub lease_owner: Option<String>,
     /// When it is due for a worker: at once, or at the end of the lease.
     pub next_attempt_at: Timestamp,
+    /// What it has in common with the messages that it may not overtake.
+    pub order_key: Option<i64>,
 }
 
 /// What became of an [`Acceptance`].
@@ -73,7 +79,10 @@ pub enum Accepted {
     /// The directory was older than the database: judge again.
     Stale,
     /// Durable.
-    Stored,
+    Stored {
+        /// It waits behind an earlier message of the same patient: whoever meant to send it at once may not.
+        behind: bool,
+    },
 }
 
 /// Which messages to list; newest first.
@@ -162,7 +171,7 @@ impl Store {
         .await
     }
 
-    /// The stored body or reply of a message, opened; none when it was not kept or is past its retention.
+    /// The stored body of a message, its reply or what was sent in place of the body, opened; none when it was not kept or is past its retention.
     pub async fn message_payload(
         &self,
         id: MessageId,
@@ -172,11 +181,15 @@ impl Store {
             .read(move |conn| {
                 let row = payload::table
                     .find(id)
-                    .select((payload::body, payload::reply))
-                    .first::<(Vec<u8>, Option<Vec<u8>>)>(conn)
+                    .select((payload::body, payload::reply, payload::sent))
+                    .first::<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>)>(conn)
                     .optional()?;
-                Ok(row
-                    .and_then(|(body, reply)| if part == Part::Body { Some(body) } else { reply }))
+                Ok(row.and_then(|(body, reply, sent)| match part {
+                    Part::Body => Some(body),
+                    Part::Reply => reply,
+                    Part::Sent => sent,
+                    Part::Loopback => None,
+                }))
             })
             .await?;
         sealed.map(|sealed| self.vault().open(id, part, sealed)).transpose()
@@ -196,6 +209,7 @@ type RecordRow = (
     MessageState,
     String,
     i64,
+    Option<MessageId>,
 );
 
 type RecordColumns = (
@@ -211,6 +225,7 @@ type RecordColumns = (
     message::state,
     message::ack_code,
     message::diagnostics,
+    message::replaces,
 );
 
 const fn record_columns() -> RecordColumns {
@@ -227,6 +242,7 @@ const fn record_columns() -> RecordColumns {
         message::state,
         message::ack_code,
         message::diagnostics,
+        message::replaces,
     )
 }
 
@@ -244,6 +260,7 @@ fn from_row(row: RecordRow) -> MessageRecord {
         state,
         ack_code,
         diagnostics,
+        replaces,
     ) = row;
     MessageRecord {
         id,
@@ -258,6 +275,7 @@ fn from_row(row: RecordRow) -> MessageRecord {
         state,
         ack_code,
         diagnostics,
+        replaces,
     }
 }
 
@@ -278,23 +296,28 @@ pub(super) fn accept_all(
         return Ok(vec![]);
     }
     let (revision, earlier) = look(conn, group)?;
+    let mut waiting = Waiting::of(conn, group)?;
     let mut stored = Vec::with_capacity(group.len());
     let mut outcomes = Vec::with_capacity(group.len());
     for acceptance in group {
-        let outcome = judge(acceptance, revision, &earlier);
-        if outcome == Accepted::Stored {
+        let mut outcome = judge(acceptance, revision, &earlier);
+        if let Accepted::Stored { behind } = &mut outcome {
+            *behind = waiting.takes_turn(acceptance);
             if let Some(old) = acceptance.submission_key.as_ref().and_then(|key| earlier.get(key)) {
                 // Past the window: the new message takes the key over.
                 diesel::update(message::table.find(old.id))
                     .set(message::submission_key.eq(None::<String>))
                     .execute(conn)?;
             }
-            stored.push(*acceptance);
+            if let Some(by) = &acceptance.replacing {
+                replace(conn, acceptance, by)?;
+            }
+            stored.push((*acceptance, *behind));
         }
         outcomes.push(outcome);
     }
     // In the order of their keys, so that two writers never wait for each other crosswise.
-    stored.sort_by(|one, other| one.submission_key.cmp(&other.submission_key));
+    stored.sort_by(|(one, _), (other, _)| one.submission_key.cmp(&other.submission_key));
     insert(conn, &stored)?;
     Ok(outcomes)
 }
@@ -304,15 +327,51 @@ fn judge(acceptance: &Acceptance, revision: i64, earlier: &HashMap<String, Earli
         return Accepted::Stale;
     }
     let Some(old) = acceptance.submission_key.as_ref().and_then(|key| earlier.get(key)) else {
-        return Accepted::Stored;
+        return Accepted::Stored { behind: false };
     };
     if old.body_digest == acceptance.body_digest {
         Accepted::Replay { id: old.id, reply: old.reply.clone() }
     } else if old.received_at > acceptance.conflict_after {
         Accepted::Conflict { id: old.id, received_at: old.received_at }
     } else {
-        Accepted::Stored
+        Accepted::Stored { behind: false }
     }
+}
+
+/// Which order keys have a message waiting or under way.
+struct Waiting(HashSet<i64>);
+
+impl Waiting {
+    /// Asks only for the keys of messages that somebody means to send at once: the others wait for their turn in any case.
+    fn of(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<Self, StoreError> {
+        let keys: Vec<i64> = group
+            .iter()
+            .filter_map(|one| one.delivery.as_ref().filter(|new| new.lease_owner.is_some()))
+            .filter_map(|new| new.order_key)
+            .collect();
+        if keys.is_empty() {
+            return Ok(Self(HashSet::new()));
+        }
+        let waiting = on_either!(conn, conn => delivery::table
+            .filter(is_queued())
+            .filter(delivery::order_key.eq_any(&keys))
+            .select(delivery::order_key.assume_not_null())
+            .load::<i64>(conn)?);
+        Ok(Self(waiting.into_iter().collect()))
+    }
+
+    /// Whether a message must wait behind another one; the next ones of its key wait behind it.
+    fn takes_turn(&mut self, one: &Acceptance) -> bool {
+        let key = one.delivery.as_ref().and_then(|new| new.order_key);
+        key.is_some_and(|key| !self.0.insert(key))
+    }
+}
+
+/// Ends the message that an edited version takes the place of.
+fn replace(conn: &mut DbConnection, one: &Acceptance, by: &Action) -> Result<(), StoreError> {
+    let Some(old) = one.record.replaces else { return Ok(()) };
+    review::end(conn, old, DeliveryState::Replaced, by.at)?;
+    action::record(conn, by, Some(old), None)
 }
 
 type Key = (Option<String>, MessageId, Timestamp, Vec<u8>);
@@ -358,7 +417,7 @@ fn look(
 
 /// One statement for each row on SQLite, where a prepared statement is cheapest; one for the whole group on PostgreSQL,
 /// where a round trip is dearest.
-fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreError> {
+fn insert(conn: &mut DbConnection, group: &[(&Acceptance, bool)]) -> Result<(), StoreError> {
     if group.is_empty() {
         return Ok(());
     }
@@ -366,17 +425,17 @@ fn insert(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<(), StoreErr
         #[cfg(feature = "postgres")]
         DbConnection::Postgres(conn) => {
             postgres::insert(conn, group)?;
-            let found: Vec<_> = group.iter().flat_map(|one| diagnostic_rows(one)).collect();
+            let found: Vec<_> = group.iter().flat_map(|(one, _)| diagnostic_rows(one)).collect();
             // Eight values each: PostgreSQL takes 65,535 in one statement.
             for some in found.chunks(1_000) {
                 diesel::insert_into(diagnostic::table).values(some.to_vec()).execute(conn)?;
             }
         }
         DbConnection::Sqlite(conn) => {
-            for one in group {
+            for (one, behind) in group {
                 diesel::insert_into(message::table).values(message_row(one)).execute(conn)?;
                 diesel::insert_into(payload::table).values(payload_row(one)).execute(conn)?;
-                if let Some(row) = delivery_row(one) {
+                if let Some(row) = delivery_row(one, *behind) {
                     diesel::insert_into(delivery::table).values(row).execute(conn)?;
                 }
                 for row in diagnostic_rows(one) {
@@ -405,6 +464,7 @@ struct MessageRow<'a> {
     diagnostics: i64,
     submission_key: Option<&'a str>,
     body_digest: &'a [u8],
+    replaces: Option<MessageId>,
 }
 
 fn message_row(one: &Acceptance) -> MessageRow<'_> {
@@ -424,6 +484,7 @@ fn message_row(one: &Acceptance) -> MessageRow<'_> {
         diagnostics: record.diagnostics,
         submission_key: one.submission_key.as_deref(),
         body_digest: &one.body_digest,
+        replaces: record.replaces,
     }
 }
 
@@ -455,17 +516,21 @@ struct DeliveryRow<'a> {
     attempts: i64,
     next_attempt_at: Timestamp,
     lease_owner: Option<&'a str>,
+    order_key: Option<i64>,
 }
 
-fn delivery_row(one: &Acceptance) -> Option<DeliveryRow<'_>> {
+/// A delivery that has to wait its turn is nobody's yet, and due as soon as the turn comes.
+fn delivery_row(one: &Acceptance, behind: bool) -> Option<DeliveryRow<'_>> {
+    let owner = |new: &'_ NewDelivery| !behind && new.lease_owner.is_some();
     one.delivery.as_ref().map(|new| DeliveryRow {
         message_id: one.record.id,
         region: new.region,
         environment: new.environment,
         state: DeliveryState::Queued,
-        attempts: i64::from(new.lease_owner.is_some()),
-        next_attempt_at: new.next_attempt_at,
-        lease_owner: new.lease_owner.as_deref(),
+        attempts: i64::from(owner(new)),
+        next_attempt_at: if behind { one.record.received_at } else { new.next_attempt_at },
+        lease_owner: new.lease_owner.as_deref().filter(|_| !behind),
+        order_key: new.order_key,
     })
 }
 
@@ -513,17 +578,23 @@ mod postgres {
 
     const INSERT: &str = "\
         WITH m AS (INSERT INTO message (id, received_at, sender_id, environment, site_id, region, control_id, \
-        message_type, size, state, ack_code, diagnostics, submission_key, body_digest) \
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)), \
+        message_type, size, state, ack_code, diagnostics, submission_key, body_digest, replaces) \
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $24)), \
         p AS (INSERT INTO payload (message_id, received_at, body, reply) SELECT * FROM unnest($1, $2, $15, $16)) \
-        INSERT INTO delivery (message_id, region, environment, state, attempts, next_attempt_at, lease_owner) \
-        SELECT id, region, environment, 'queued', attempts, due, owner \
-        FROM unnest($17, $18, $19, $20, $21, $22) AS d (id, region, environment, attempts, due, owner)";
+        INSERT INTO delivery (message_id, region, environment, state, attempts, next_attempt_at, lease_owner, order_key) \
+        SELECT id, region, environment, 'queued', attempts, due, owner, order_key \
+        FROM unnest($17, $18, $19, $20, $21, $22, $23) AS d (id, region, environment, attempts, due, owner, order_key)";
 
-    pub(super) fn insert(conn: &mut PgConnection, group: &[&Acceptance]) -> QueryResult<usize> {
-        let records = || group.iter().map(|one| &one.record);
-        let deliveries =
-            || group.iter().filter_map(|one| one.delivery.as_ref().map(|new| (one.record.id, new)));
+    pub(super) fn insert(
+        conn: &mut PgConnection,
+        group: &[(&Acceptance, bool)],
+    ) -> QueryResult<usize> {
+        let records = || group.iter().map(|(one, _)| &one.record);
+        let deliveries = || {
+            group.iter().filter_map(|(one, behind)| {
+                super::delivery_row(one, *behind).map(|row| (row.message_id, row))
+            })
+        };
         diesel::sql_query(INSERT)
             .bind::<Array<BigInt>, _>(records().map(|one| one.id).collect::<Vec<_>>())
             .bind::<Array<Timestamp>, _>(records().map(|one| one.received_at).collect::<Vec<_>>())
@@ -548,16 +619,16 @@ mod postgres {
             .bind::<Array<Text>, _>(records().map(|one| one.ack_code.as_str()).collect::<Vec<_>>())
             .bind::<Array<BigInt>, _>(records().map(|one| one.diagnostics).collect::<Vec<_>>())
             .bind::<Array<Nullable<Text>>, _>(
-                group.iter().map(|one| one.submission_key.as_deref()).collect::<Vec<_>>(),
+                group.iter().map(|(one, _)| one.submission_key.as_deref()).collect::<Vec<_>>(),
             )
             .bind::<Array<Binary>, _>(
-                group.iter().map(|one| one.body_digest.as_slice()).collect::<Vec<_>>(),
+                group.iter().map(|(one, _)| one.body_digest.as_slice()).collect::<Vec<_>>(),
             )
             .bind::<Array<Binary>, _>(
-                group.iter().map(|one| one.body.as_slice()).collect::<Vec<_>>(),
+                group.iter().map(|(one, _)| one.body.as_slice()).collect::<Vec<_>>(),
             )
             .bind::<Array<Nullable<Binary>>, _>(
-                group.iter().map(|one| one.reply.as_deref()).collect::<Vec<_>>(),
+                group.iter().map(|(one, _)| one.reply.as_deref()).collect::<Vec<_>>(),
             )
             .bind::<Array<BigInt>, _>(deliveries().map(|(id, _)| id).collect::<Vec<_>>())
             .bind::<Array<Text>, _>(
@@ -566,16 +637,18 @@ mod postgres {
             .bind::<Array<Text>, _>(
                 deliveries().map(|(_, new)| new.environment.word()).collect::<Vec<_>>(),
             )
-            .bind::<Array<BigInt>, _>(
-                deliveries()
-                    .map(|(_, new)| i64::from(new.lease_owner.is_some()))
-                    .collect::<Vec<_>>(),
-            )
+            .bind::<Array<BigInt>, _>(deliveries().map(|(_, new)| new.attempts).collect::<Vec<_>>())
             .bind::<Array<Timestamp>, _>(
                 deliveries().map(|(_, new)| new.next_attempt_at).collect::<Vec<_>>(),
             )
             .bind::<Array<Nullable<Text>>, _>(
-                deliveries().map(|(_, new)| new.lease_owner.as_deref()).collect::<Vec<_>>(),
+                deliveries().map(|(_, new)| new.lease_owner).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Nullable<BigInt>>, _>(
+                deliveries().map(|(_, new)| new.order_key).collect::<Vec<_>>(),
+            )
+            .bind::<Array<Nullable<BigInt>>, _>(
+                records().map(|one| one.replaces).collect::<Vec<_>>(),
             )
             .execute(conn)
     }

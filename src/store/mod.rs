@@ -5,10 +5,12 @@
 //! path authorises against a [`Directory`] in memory; its revision is checked inside the committing transaction, so that
 //! a change of a credential, a Site or a link holds from the next message on, on every node. May import `domain`.
 
+mod action;
 mod checkpoint;
 mod connection;
 mod credential;
 mod delivery;
+mod destination;
 mod directory;
 mod error;
 mod loopback;
@@ -16,6 +18,7 @@ mod message;
 mod migrations;
 mod organization;
 mod retention;
+mod review;
 mod schema;
 mod site;
 mod sql_types;
@@ -37,14 +40,17 @@ use crate::store::connection::{ConnectionManager, DbConnection};
 use crate::store::schema::process;
 use crate::store::writer::Job;
 
+pub use action::{Action, ActionRecord};
 pub use connection::DatabaseUrl;
 pub use credential::NewCredential;
-pub use delivery::{Claim, Settlement};
+pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
+pub use destination::Place;
 pub use directory::Directory;
 pub use error::{Cause, StoreError};
 pub use loopback::LoopbackRecord;
 pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery};
 pub use retention::{Removed, RetentionLimits};
+pub use review::DeliveryFilter;
 pub use site::NewSite;
 pub use vault::{Part, Vault};
 

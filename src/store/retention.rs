@@ -13,6 +13,9 @@ use crate::store::{Store, StoreError};
 /// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
 const BATCH: i64 = 500;
 
+/// A message in one of these states may still be sent.
+const OPEN: [MessageState; 2] = [MessageState::Accepted, MessageState::Review];
+
 /// How long each class of data is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionLimits {
@@ -75,7 +78,7 @@ fn remove_bodies(conn: &mut DbConnection, before: MessageId) -> Result<usize, St
     let ids = payload::table
         .inner_join(message::table.on(message::id.eq(payload::message_id)))
         .filter(payload::message_id.lt(before))
-        .filter(message::state.ne(MessageState::Accepted))
+        .filter(message::state.ne_all(OPEN))
         .order(payload::message_id.asc())
         .select(payload::message_id)
         .limit(BATCH)
@@ -86,7 +89,7 @@ fn remove_bodies(conn: &mut DbConnection, before: MessageId) -> Result<usize, St
 fn remove_messages(conn: &mut DbConnection, before: MessageId) -> Result<usize, StoreError> {
     let ids = message::table
         .filter(message::id.lt(before))
-        .filter(message::state.ne(MessageState::Accepted))
+        .filter(message::state.ne_all(OPEN))
         .order(message::id.asc())
         .select(message::id)
         .limit(BATCH)

@@ -76,6 +76,7 @@ table! {
         diagnostics -> BigInt,
         submission_key -> Nullable<Text>,
         body_digest -> Binary,
+        replaces -> Nullable<BigInt>,
     }
 }
 
@@ -101,6 +102,7 @@ table! {
         received_at -> Timestamp,
         body -> Binary,
         reply -> Nullable<Binary>,
+        sent -> Nullable<Binary>,
     }
 }
 
@@ -115,6 +117,51 @@ table! {
         lease_owner -> Nullable<Text>,
         last_error -> Nullable<Text>,
         settled_at -> Nullable<Timestamp>,
+        order_key -> Nullable<BigInt>,
+        doubtful -> BigInt,
+        doubtful_before -> BigInt,
+        releases -> BigInt,
+        held_since -> Nullable<Timestamp>,
+        last_class -> Nullable<Text>,
+    }
+}
+
+table! {
+    destination (region, environment) {
+        region -> Text,
+        environment -> Text,
+        control -> Text,
+        reason -> Nullable<Text>,
+        breaker -> Text,
+        failures -> BigInt,
+        openings -> BigInt,
+        probe_at -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+        changed_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    maintenance (id) {
+        id -> BigInt,
+        region -> Text,
+        environment -> Text,
+        begins_at -> Timestamp,
+        ends_at -> Timestamp,
+        reason -> Text,
+    }
+}
+
+table! {
+    operator_action (id) {
+        id -> BigInt,
+        at -> Timestamp,
+        actor -> Text,
+        action -> Text,
+        message_id -> Nullable<BigInt>,
+        region -> Nullable<Text>,
+        environment -> Nullable<Text>,
+        reason -> Text,
     }
 }
 

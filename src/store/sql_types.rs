@@ -6,9 +6,9 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    ClientKeyPin, CredentialId, CredentialState, DeliveryState, Effect, Environment, LinkStatus,
-    MessageId, MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus,
-    Timestamp,
+    Breaker, ClientKeyPin, Control, CredentialId, CredentialState, DeliveryState, Effect,
+    Environment, FailureClass, LinkStatus, MessageId, MessageState, OrganizationId, RegionCode,
+    SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
 };
 
 macro_rules! text_column {
@@ -34,10 +34,13 @@ macro_rules! text_column {
 }
 
 text_column!(
+    Breaker,
+    Control,
     CredentialState,
     DeliveryState,
     Effect,
     Environment,
+    FailureClass,
     LinkStatus,
     MessageState,
     RegionCode,

@@ -28,6 +28,8 @@ pub enum Part {
     Loopback,
     /// The HL7 reply that the sender got, or would get again.
     Reply,
+    /// What a registry was sent, where that is not the body.
+    Sent,
 }
 
 impl Part {
@@ -36,6 +38,7 @@ impl Part {
             Self::Body => b"body",
             Self::Loopback => b"loopback",
             Self::Reply => b"reply",
+            Self::Sent => b"sent",
         }
     }
 }

@@ -218,6 +218,14 @@ fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreE
             Grouped::Keep(..) | Grouped::Settle(..) => None,
         })
         .collect();
+    let settlements: Vec<_> = group
+        .iter()
+        .filter_map(|change| match change {
+            Grouped::Settle(settlement, _) => Some(settlement.as_ref()),
+            Grouped::Accept(..) | Grouped::Keep(..) => None,
+        })
+        .collect();
+    let mut settled = delivery::settle_all(conn, &settlements)?.into_iter();
     let mut accepted = message::accept_all(conn, &acceptances)?.into_iter();
     group
         .iter()
@@ -227,7 +235,10 @@ fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreE
                 .map(Done::Accepted)
                 .ok_or_else(|| StoreError::NotFound("answer for an acceptance".to_owned())),
             Grouped::Keep(record, _) => loopback::keep(conn, record).map(|()| Done::Kept),
-            Grouped::Settle(settlement, _) => delivery::settle(conn, settlement).map(Done::Settled),
+            Grouped::Settle(..) => settled
+                .next()
+                .map(Done::Settled)
+                .ok_or_else(|| StoreError::NotFound("answer for a settlement".to_owned())),
         })
         .collect()
 }

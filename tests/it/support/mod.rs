@@ -323,10 +323,12 @@ pub(crate) fn envelope(body: &str) -> String {
     )
 }
 
-/// A valid VXU of an invented child; `changes` are applied to its text in order.
+/// A valid VXU of an invented child, another one for each control ID; `changes` are applied to its text in order.
 pub(crate) fn vxu(control_id: &str, changes: &[(&str, &str)]) -> String {
     let text = include_str!("../../fixtures/hl7/vxu_child_dose.hl7");
-    let mut text = replace_field(text, "MSH", 10, control_id);
+    let number = control_id.bytes().fold(7_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 99_991);
+    let text = text.replace("INV-1001", &format!("INV-{number}"));
+    let mut text = replace_field(&text, "MSH", 10, control_id);
     for (from, to) in changes {
         assert!(text.contains(from), "the fixture has no {from}");
         text = text.replace(from, to);

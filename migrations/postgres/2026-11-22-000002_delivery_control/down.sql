@@ -1,0 +1,24 @@
+DROP TABLE operator_action;
+DROP TABLE maintenance;
+DROP TABLE destination;
+DROP INDEX delivery_outcome;
+DROP INDEX delivery_review;
+DROP INDEX delivery_order;
+-- What waits for review waits in the queue again; what an operator ended counts as rejected.
+UPDATE message SET state = 'accepted' WHERE state = 'review';
+UPDATE message SET state = 'rejected' WHERE state IN ('given-up', 'replaced');
+UPDATE message SET state = 'refused' WHERE state IN ('answered', 'unanswered');
+UPDATE delivery SET state = 'queued' WHERE state = 'review';
+UPDATE delivery SET state = 'rejected' WHERE state IN ('given-up', 'replaced');
+ALTER TABLE delivery DROP CONSTRAINT delivery_state_check;
+ALTER TABLE delivery ADD CONSTRAINT delivery_state_check CHECK (state IN ('queued', 'delivered', 'rejected'));
+ALTER TABLE delivery DROP COLUMN last_class;
+ALTER TABLE delivery DROP COLUMN held_since;
+ALTER TABLE delivery DROP COLUMN releases;
+ALTER TABLE delivery DROP COLUMN doubtful_before;
+ALTER TABLE delivery DROP COLUMN doubtful;
+ALTER TABLE delivery DROP COLUMN order_key;
+ALTER TABLE payload DROP COLUMN sent;
+ALTER TABLE message DROP COLUMN replaces;
+ALTER TABLE message DROP CONSTRAINT message_state_check;
+ALTER TABLE message ADD CONSTRAINT message_state_check CHECK (state IN ('refused', 'accepted', 'delivered', 'rejected'));

@@ -1,0 +1,106 @@
+//! What operators did: written in the transaction of the deed itself.
+
+use diesel::prelude::*;
+use serde::Serialize;
+
+use crate::domain::{Environment, MessageId, RegionCode, Timestamp};
+use crate::store::connection::DbConnection;
+use crate::store::destination::Place;
+use crate::store::schema::operator_action;
+use crate::store::{Store, StoreError};
+
+/// Who does what, when and why. Nothing of a patient belongs into a reason.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a user of the machine or of the console.
+    pub actor: String,
+    /// What, in one word or two, such as `pause`.
+    pub action: &'static str,
+    /// Why, in the operator's words; may be empty.
+    pub reason: String,
+}
+
+/// An action as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActionRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// The message, when it was about one.
+    pub message: Option<MessageId>,
+    /// The region, when it was about a destination.
+    pub region: Option<RegionCode>,
+    /// Its test or production registry.
+    pub environment: Option<Environment>,
+    /// Why.
+    pub reason: String,
+}
+
+type Row =
+    (Timestamp, String, String, Option<MessageId>, Option<RegionCode>, Option<Environment>, String);
+
+impl Store {
+    /// The newest actions, of one message or of all.
+    pub async fn action_list(
+        &self,
+        message: Option<MessageId>,
+        limit: i64,
+    ) -> Result<Vec<ActionRecord>, StoreError> {
+        self.read(move |conn| {
+            let mut query = operator_action::table
+                .select((
+                    operator_action::at,
+                    operator_action::actor,
+                    operator_action::action,
+                    operator_action::message_id,
+                    operator_action::region,
+                    operator_action::environment,
+                    operator_action::reason,
+                ))
+                .order(operator_action::id.desc())
+                .limit(limit)
+                .into_boxed();
+            if let Some(message) = message {
+                query = query.filter(operator_action::message_id.eq(message));
+            }
+            let rows = query.load::<Row>(conn)?;
+            let record = |(at, actor, action, message, region, environment, reason)| ActionRecord {
+                at,
+                actor,
+                action,
+                message,
+                region,
+                environment,
+                reason,
+            };
+            Ok(rows.into_iter().map(record).collect())
+        })
+        .await
+    }
+}
+
+/// Writes an action down.
+pub(super) fn record(
+    conn: &mut DbConnection,
+    by: &Action,
+    message: Option<MessageId>,
+    place: Option<Place>,
+) -> Result<(), StoreError> {
+    diesel::insert_into(operator_action::table)
+        .values((
+            operator_action::at.eq(by.at),
+            operator_action::actor.eq(&by.actor),
+            operator_action::action.eq(by.action),
+            operator_action::message_id.eq(message),
+            operator_action::region.eq(place.map(|(region, _)| region)),
+            operator_action::environment.eq(place.map(|(_, environment)| environment)),
+            operator_action::reason.eq(&by.reason),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

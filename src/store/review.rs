@@ -1,0 +1,230 @@
+//! What operators do with deliveries: look, send again, give up, replace by an edited version.
+
+use diesel::prelude::*;
+
+use crate::domain::{
+    Delivery, DeliveryState, Environment, FailureClass, MessageId, MessageState, Refusal,
+    RegionCode, SiteId, Timestamp,
+};
+use crate::store::action::{Action, record};
+use crate::store::connection::DbConnection;
+use crate::store::delivery::{columns, from_row};
+use crate::store::schema::{delivery, message, payload};
+use crate::store::{Store, StoreError};
+
+/// Deliveries sent again in one transaction at most, so that submissions never wait long behind a replay.
+const BATCH: i64 = 500;
+
+/// Which deliveries are meant; every part that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Where they stand; empty: anywhere.
+    pub states: Vec<DeliveryState>,
+    /// Destination region.
+    pub region: Option<RegionCode>,
+    /// Its test or production registry.
+    pub environment: Option<Environment>,
+    /// Class of the last failure.
+    pub class: Option<FailureClass>,
+    /// Sender of the message.
+    pub sender: Option<SiteId>,
+    /// Received at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Received before this moment.
+    pub before: Option<Timestamp>,
+}
+
+/// The deliveries of a filter, as a query that selects of it what it is asked for.
+macro_rules! filtered {
+    ($filter:expr, $select:expr) => {{
+        let filter = $filter;
+        let mut query = delivery::table
+            .inner_join(message::table.on(message::id.eq(delivery::message_id)))
+            .select($select)
+            .into_boxed();
+        if !filter.states.is_empty() {
+            query = query.filter(delivery::state.eq_any(filter.states.clone()));
+        }
+        if let Some(region) = filter.region {
+            query = query.filter(delivery::region.eq(region));
+        }
+        if let Some(environment) = filter.environment {
+            query = query.filter(delivery::environment.eq(environment));
+        }
+        if let Some(class) = filter.class {
+            query = query.filter(delivery::last_class.eq(class).assume_not_null());
+        }
+        if let Some(sender) = &filter.sender {
+            query = query.filter(message::sender_id.eq(sender.clone()));
+        }
+        // Identifiers grow with time.
+        if let Some(since) = filter.since {
+            query = query.filter(delivery::message_id.ge(MessageId::first_at(since)));
+        }
+        if let Some(before) = filter.before {
+            query = query.filter(delivery::message_id.lt(MessageId::first_at(before)));
+        }
+        query
+    }};
+}
+
+impl Store {
+    /// Deliveries of a filter, newest first.
+    pub async fn delivery_list(
+        &self,
+        filter: DeliveryFilter,
+        limit: i64,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.read(move |conn| {
+            let rows = filtered!(&filter, columns())
+                .order(delivery::message_id.desc())
+                .limit(limit)
+                .load(conn)?;
+            Ok(rows.into_iter().map(from_row).collect())
+        })
+        .await
+    }
+
+    /// How many deliveries a filter means.
+    pub async fn delivery_count(&self, filter: DeliveryFilter) -> Result<i64, StoreError> {
+        self.read(move |conn| Ok(filtered!(&filter, diesel::dsl::count_star()).first::<i64>(conn)?))
+            .await
+    }
+
+    /// Sends one message again, wherever it stands but in the queue already.
+    ///
+    /// # Errors
+    /// When it has no delivery, waits already, or its body is past its retention.
+    pub async fn delivery_retry(&self, id: MessageId, by: Action) -> Result<Delivery, StoreError> {
+        self.write(move |conn| {
+            release(conn, id, by.at)?;
+            record(conn, &by, Some(id), None)?;
+            found(conn, id)
+        })
+        .await
+    }
+
+    /// Ends a delivery that waits or stands in review: the registry will not get it from us.
+    ///
+    /// # Errors
+    /// When it has come to its end already.
+    pub async fn delivery_give_up(
+        &self,
+        id: MessageId,
+        by: Action,
+    ) -> Result<Delivery, StoreError> {
+        self.write(move |conn| {
+            end(conn, id, DeliveryState::GivenUp, by.at)?;
+            record(conn, &by, Some(id), None)?;
+            found(conn, id)
+        })
+        .await
+    }
+
+    /// Sends every delivery of a filter again, oldest first, in small transactions; gives their number. What came in after
+    /// the replay began is not part of it.
+    pub async fn delivery_replay(
+        &self,
+        filter: DeliveryFilter,
+        by: Action,
+        mut progress: impl FnMut(usize) + Send,
+    ) -> Result<usize, StoreError> {
+        let mut done = 0;
+        let mut after =
+            MessageId::first_at(Timestamp::from_naive(chrono::DateTime::UNIX_EPOCH.naive_utc()));
+        loop {
+            let (filter, by) = (filter.clone(), by.clone());
+            let (last, sent) = self
+                .write(move |conn| {
+                    let ids = filtered!(&filter, delivery::message_id)
+                        .filter(delivery::message_id.gt(after))
+                        .filter(message::received_at.lt(by.at))
+                        .order(delivery::message_id.asc())
+                        .limit(BATCH)
+                        .load::<MessageId>(conn)?;
+                    let mut sent = 0;
+                    for id in &ids {
+                        match release(conn, *id, by.at) {
+                            Ok(()) => {
+                                record(conn, &by, Some(*id), None)?;
+                                sent += 1;
+                            }
+                            // It waits already, or nothing is left to send: the count tells.
+                            Err(StoreError::Refused(_)) => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    Ok((ids.last().copied(), sent))
+                })
+                .await?;
+            done += sent;
+            progress(done);
+            match last {
+                Some(last) => after = last,
+                None => return Ok(done),
+            }
+        }
+    }
+}
+
+fn found(conn: &mut DbConnection, id: MessageId) -> Result<Delivery, StoreError> {
+    crate::store::delivery::by_message(conn, id)?
+        .ok_or_else(|| StoreError::NotFound(format!("delivery of message {id}")))
+}
+
+/// Puts a delivery into the queue, due at once, with its doubts and its age counted anew.
+fn release(conn: &mut DbConnection, id: MessageId, now: Timestamp) -> Result<(), StoreError> {
+    let known = found(conn, id)?;
+    if known.state == DeliveryState::Queued {
+        return Err(Refusal(format!("message {id} waits to be sent already")).into());
+    }
+    if known.state == DeliveryState::Replaced {
+        return Err(Refusal(format!("message {id} was replaced by an edited version")).into());
+    }
+    let has_body =
+        payload::table.find(id).select(payload::message_id).first::<MessageId>(conn).optional()?;
+    if has_body.is_none() {
+        let text = format!("the text of message {id} is past its retention and cannot be sent");
+        return Err(Refusal(text).into());
+    }
+    diesel::update(delivery::table.find(id))
+        .set((
+            delivery::state.eq(DeliveryState::Queued),
+            delivery::lease_owner.eq(None::<String>),
+            delivery::next_attempt_at.eq(now),
+            delivery::held_since.eq(Some(now)),
+            delivery::doubtful_before.eq(delivery::doubtful),
+            delivery::releases.eq(delivery::releases + 1),
+            delivery::settled_at.eq(None::<Timestamp>),
+        ))
+        .execute(conn)?;
+    diesel::update(message::table.find(id))
+        .set(message::state.eq(MessageState::Accepted))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Ends a delivery by an operator's word. An attempt under way may still bring the registry's answer, which then counts.
+pub(super) fn end(
+    conn: &mut DbConnection,
+    id: MessageId,
+    state: DeliveryState,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let known = found(conn, id)?;
+    if !matches!(known.state, DeliveryState::Queued | DeliveryState::Review) {
+        let text = format!("message {id} has come to its end already: {}", known.state.word());
+        return Err(Refusal(text).into());
+    }
+    diesel::update(delivery::table.find(id))
+        .set((
+            delivery::state.eq(state),
+            delivery::lease_owner.eq(None::<String>),
+            delivery::settled_at.eq(Some(now)),
+        ))
+        .execute(conn)?;
+    diesel::update(message::table.find(id))
+        .set(message::state.eq(state.of_message()))
+        .execute(conn)?;
+    Ok(())
+}
