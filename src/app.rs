@@ -484,6 +484,8 @@ pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
         relay_deadline: Duration::from_secs(gateway.relay_deadline_seconds),
         send_timeout: Duration::from_secs(gateway.send_timeout_seconds),
         retry: RetryPolicy {
+            first: Duration::from_secs(gateway.retry_first_seconds),
+            longest: Duration::from_secs(gateway.retry_longest_seconds),
             hold: Duration::from_secs(gateway.hold_hours * 60 * 60),
             doubtful: gateway.doubtful_attempts.into(),
         },

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::Base;
+use crate::cli::delivery::DeliveryCommand;
 use crate::cli::{ConfigFile, Failure, Format, output};
 use crate::config::private_file;
 use crate::domain::{
@@ -55,6 +56,8 @@ enum Noun {
     /// Messages as the Gateway knows them
     #[command(subcommand)]
     Message(MessageVerb),
+    /// Queue, failed deliveries, and what is sent where
+    Delivery(DeliveryCommand),
     /// What the built-in loopback registry holds
     #[command(subcommand)]
     Registry(RegistryVerb),
@@ -202,7 +205,7 @@ enum MessageVerb {
         /// Only for this region
         #[arg(long)]
         region: Option<RegionCode>,
-        /// Only in this state: refused, accepted, delivered or rejected
+        /// Only in this state: refused, accepted, delivered, rejected, review, given-up, replaced, answered or unanswered
         #[arg(long)]
         state: Option<MessageState>,
         /// Only with this MSH-10
@@ -240,6 +243,9 @@ enum RegistryVerb {
     },
 }
 
+/// Deeds of operators shown with a message.
+const ACTIONS: i64 = 50;
+
 /// A credential at the moment of issue.
 #[derive(Serialize)]
 struct Issued<'a> {
@@ -267,6 +273,7 @@ impl Admin {
             Noun::Link(verb) => desk.link(verb).await,
             Noun::Credential(verb) => desk.credential(verb).await,
             Noun::Message(verb) => desk.message(verb).await,
+            Noun::Delivery(command) => command.run(&desk.base, format, desk.now).await,
             Noun::Registry(verb) => desk.registry(verb).await,
             Noun::Backup { file } => desk.backup(file).await,
             Noun::Region(_) => Ok(()),
@@ -382,11 +389,14 @@ impl Desk {
             }
             MessageVerb::Show { id, text } => {
                 let (message, diagnostics, delivery) = self.store.message_by_id(id).await?;
-                let mut whole =
-                    json!({ "message": message, "diagnostics": diagnostics, "delivery": delivery });
+                let actions = self.store.action_list(Some(id), ACTIONS).await?;
+                let mut whole = json!({
+                    "message": message, "diagnostics": diagnostics, "delivery": delivery, "actions": actions
+                });
                 if text && let Some(fields) = whole.as_object_mut() {
                     fields.insert("body".to_owned(), json!(self.opened(id, Part::Body).await?));
                     fields.insert("reply".to_owned(), json!(self.opened(id, Part::Reply).await?));
+                    fields.insert("sent".to_owned(), json!(self.opened(id, Part::Sent).await?));
                 }
                 self.show_whole(&whole);
             }

@@ -3,6 +3,7 @@
 mod admin;
 mod check_config;
 mod codes;
+mod delivery;
 mod demo;
 mod input;
 mod migrate;

@@ -186,6 +186,10 @@ section! {
         send_timeout_seconds: u64,
         /// Deliveries at one time.
         delivery_workers: usize,
+        /// Ceiling of the first wait, in seconds.
+        retry_first_seconds: u64,
+        /// Ceiling of every wait, in seconds.
+        retry_longest_seconds: u64,
         /// Hours a message is tried.
         hold_hours: u64,
         /// Attempts without a known outcome.
@@ -513,6 +517,8 @@ impl Config {
             ("gateway.relay_deadline_seconds", gateway.relay_deadline_seconds, 1, 600),
             ("gateway.send_timeout_seconds", gateway.send_timeout_seconds, 1, 3_600),
             ("gateway.delivery_workers", bytes(gateway.delivery_workers), 0, 10_000),
+            ("gateway.retry_first_seconds", gateway.retry_first_seconds, 1, 86_400),
+            ("gateway.retry_longest_seconds", gateway.retry_longest_seconds, 1, 86_400),
             ("gateway.hold_hours", gateway.hold_hours, 1, 24 * 366),
             ("gateway.doubtful_attempts", gateway.doubtful_attempts.into(), 1, 1_000),
             ("gateway.queue_bound", gateway.queue_bound.into(), 1, 100_000_000),

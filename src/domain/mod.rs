@@ -30,7 +30,7 @@ pub use ids::{CredentialId, MessageId, MessageIds, OrganizationId, SiteId, Unkno
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use region::{REGIONS, RegionCode, RegionFacts};
-pub use retry::{NextStep, RetryPolicy, Tried, retry_after};
+pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub(crate) use secret::{from_hex, hex};
 pub use site::{Refusal, Site, SiteKind, SiteStatus};

@@ -4,12 +4,6 @@ use std::time::Duration;
 
 use crate::domain::{Failure, FailureClass};
 
-/// Ceiling of the first wait.
-const FIRST: Duration = Duration::from_secs(15);
-
-/// Ceiling of every wait.
-const LONGEST: Duration = Duration::from_mins(15);
-
 /// No wait is shorter, so that an attempt never follows itself at once.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -19,6 +13,10 @@ const LONGEST_WISH: Duration = Duration::from_hours(1);
 /// How long and how often a message is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
+    /// Ceiling of the first wait.
+    pub first: Duration,
+    /// Ceiling of every wait.
+    pub longest: Duration,
     /// From acceptance, or from the moment an operator sent it again, until it waits for review.
     pub hold: Duration,
     /// Attempts without a known outcome after which a message waits for review.
@@ -65,23 +63,28 @@ impl RetryPolicy {
             return NextStep::Review(failure.class);
         }
         let wish = failure.retry_after.unwrap_or_default().min(LONGEST_WISH);
-        NextStep::Again(retry_after(tried.attempts, dice).max(wish))
+        NextStep::Again(self.wait(tried.attempts, dice).max(wish))
     }
-}
 
-/// The wait after `attempts` attempts have failed: anything up to a ceiling that doubles from 15 seconds to 15 minutes
-/// ("full jitter"), so that what failed together does not come back together.
-pub fn retry_after(attempts: i64, dice: f64) -> Duration {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(16);
-    let ceiling = FIRST.saturating_mul(1 << doublings).min(LONGEST);
-    ceiling.mul_f64(dice.clamp(0.0, 1.0)).max(SHORTEST)
+    /// The wait after `attempts` attempts have failed: anything up to a ceiling that doubles ("full jitter"), so that what
+    /// failed together does not come back together.
+    fn wait(&self, attempts: i64, dice: f64) -> Duration {
+        let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(16);
+        let ceiling = self.first.saturating_mul(1 << doublings).min(self.longest);
+        ceiling.mul_f64(dice.clamp(0.0, 1.0)).max(SHORTEST)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const POLICY: RetryPolicy = RetryPolicy { hold: Duration::from_hours(72), doubtful: 5 };
+    const POLICY: RetryPolicy = RetryPolicy {
+        first: Duration::from_secs(15),
+        longest: Duration::from_mins(15),
+        hold: Duration::from_hours(72),
+        doubtful: 5,
+    };
 
     fn next(class: FailureClass, doubtful: i64, hours: u64) -> NextStep {
         let tried = Tried { attempts: 1, doubtful, held: Duration::from_hours(hours) };
@@ -91,10 +94,10 @@ mod tests {
     #[test]
     fn ceilings_double_and_are_capped_and_the_dice_spread_below_them() {
         let seconds: Vec<_> =
-            [1, 2, 3, 7, 8, 1_000].map(|n| retry_after(n, 1.0).as_secs()).to_vec();
+            [1, 2, 3, 7, 8, 1_000].map(|n| POLICY.wait(n, 1.0).as_secs()).to_vec();
         assert_eq!(seconds, [15, 30, 60, 900, 900, 900]);
-        assert_eq!(retry_after(3, 0.5).as_secs(), 30);
-        assert_eq!(retry_after(3, 0.0), SHORTEST);
+        assert_eq!(POLICY.wait(3, 0.5).as_secs(), 30);
+        assert_eq!(POLICY.wait(3, 0.0), SHORTEST);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn settings() -> GatewaySettings {
         reply_policies: HashMap::new(),
         relay_deadline: Duration::from_secs(1),
         send_timeout: Duration::from_secs(1),
-        retry: RetryPolicy { hold: day, doubtful: 5 },
+        retry: RetryPolicy { first: day, longest: day, hold: day, doubtful: 5 },
         breaker: BreakerPolicy { failures: 5, cool_down: day, longest: day },
         queue_bound: 1_000,
         workers: 0,

@@ -10,7 +10,9 @@ mod backlog;
 mod deliver;
 #[cfg(test)]
 mod fixture;
+mod order;
 mod reply;
+mod resend;
 mod route;
 mod submit;
 mod throttle;
@@ -38,6 +40,7 @@ use crate::validation::{Policies, ProcessingRules, Validator};
 
 pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
 pub use reply::ack_preview;
+pub use resend::resend_edited;
 pub use route::{Disagreement, RoutingRules};
 pub use submit::{Call, Facts, Outcome, SubmitError, Submitted};
 

@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::gateway::authenticate::{AuthenticatedSender, Part as CredentialPart, Presented};
 use crate::gateway::deliver::{Attempt, Delivered};
+use crate::gateway::order;
 use crate::gateway::route::{Route, route};
 use crate::gateway::{Gateway, LEASE_MARGIN};
 use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError, Reply};
@@ -180,7 +181,7 @@ impl Gateway {
         let header = Header::of(&message);
         let (control_id, message_type) = (control_id(&header), message_type(&header));
         let body_digest = digest_of(message.body());
-        let patient = patient(&message);
+        let patient = order::patient(&message);
 
         for _ in 0..JUDGEMENTS {
             let directory = self.store.directory();
@@ -382,19 +383,11 @@ impl Gateway {
             environment: route.environment(),
             lease_owner: leased.then(|| self.settings.node.clone()),
             next_attempt_at: due,
-            order_key: self.order_key(route, submission),
+            order_key: submission.patient.and_then(|patient| {
+                let sender = &submission.sender.site().id;
+                order::order_key(&self.key, sender, route.place(), patient)
+            }),
         }
-    }
-
-    /// What a message has in common with those that it may not overtake: sender, destination and patient identifier. Hashed
-    /// under the server key, so that the column tells nothing.
-    fn order_key(&self, route: &Route, submission: &Submission<'_, '_>) -> Option<i64> {
-        let patient = submission.patient?;
-        let sender = &submission.sender.site().id;
-        let whose = format!("{sender} {} {} {patient}", route.region(), route.environment());
-        let hash = self.key.hash("order", &whose);
-        let first = hash.as_ref().first_chunk::<8>()?;
-        Some(i64::from_be_bytes(*first))
     }
 
     /// The reply of a submission that is durable; one that is `behind` another of its patient waits for its turn.
@@ -527,7 +520,7 @@ struct Submission<'m, 'a> {
     control_id: &'m str,
     message_type: &'m str,
     body_digest: [u8; 32],
-    /// PID-3: identifier and assigning authority of the first repetition.
+    /// What names the patient for this sender.
     patient: Option<&'m str>,
 }
 
@@ -553,13 +546,13 @@ impl Submission<'_, '_> {
 }
 
 /// MSH-10, as much of it as is remembered.
-fn control_id(header: &Header<'_>) -> String {
+pub(super) fn control_id(header: &Header<'_>) -> String {
     let text = header.control_id.text().unwrap_or_default();
     String::from_utf8_lossy(text.get(..CONTROL_ID_LENGTH).unwrap_or(text)).into_owned()
 }
 
 /// MSH-9.1 and MSH-9.2, as far as they look like codes.
-fn message_type(header: &Header<'_>) -> String {
+pub(super) fn message_type(header: &Header<'_>) -> String {
     let code = |part: Option<&[u8]>| {
         let part =
             part.filter(|part| part.len() <= 3 && part.iter().all(u8::is_ascii_alphanumeric));
@@ -568,15 +561,7 @@ fn message_type(header: &Header<'_>) -> String {
     format!("{}^{}", code(header.message_code.text()), code(header.trigger.text()))
 }
 
-/// What names the patient for this sender: PID-3.1 and PID-3.4 of the first repetition.
-fn patient(message: &Message<'_>) -> Option<String> {
-    let identifier = message.segment("PID")?.field(3).repetition(1);
-    let id = identifier.component(1).value().text()?;
-    let authority = identifier.component(4).bytes();
-    Some(format!("{} {}", String::from_utf8_lossy(id), String::from_utf8_lossy(authority)))
-}
-
-fn digest_of(body: &[u8]) -> [u8; 32] {
+pub(super) fn digest_of(body: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
     bytes

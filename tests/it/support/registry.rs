@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use izportal::server::{LocalAuthority, ServerTls};
-use izportal::soap::{SoapVersion, submit_single_message_response};
+use izportal::soap::{
+    EchoReply, SoapVersion, connectivity_test_response, submit_single_message_response,
+};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -49,6 +52,7 @@ struct Shared {
     scripts: Mutex<VecDeque<Script>>,
     fallback: Script,
     received: Mutex<Vec<String>>,
+    down: AtomicBool,
 }
 
 /// The registry; it ends with the runtime of its test.
@@ -73,8 +77,12 @@ impl ScriptedRegistry {
             .unwrap();
         let tls = ServerTls { files, client_ca: None }.config().unwrap();
         let url = format!("https://127.0.0.1:{}/IISService", listener.local_addr().unwrap().port());
-        let shared =
-            Arc::new(Shared { scripts: Mutex::default(), fallback, received: Mutex::default() });
+        let shared = Arc::new(Shared {
+            scripts: Mutex::default(),
+            fallback,
+            received: Mutex::default(),
+            down: AtomicBool::new(false),
+        });
         let data = Data::from(Arc::clone(&shared));
         let server = HttpServer::new(move || {
             App::new()
@@ -97,7 +105,12 @@ impl ScriptedRegistry {
         self.shared.scripts.lock().unwrap().push_back(script);
     }
 
-    /// The bodies of the calls so far.
+    /// While it is down every call, also a connectivityTest, is answered 503 and not kept.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.shared.down.store(down, Ordering::Relaxed);
+    }
+
+    /// The bodies of the submissions so far.
     pub(crate) fn received(&self) -> Vec<String> {
         self.shared.received.lock().unwrap().clone()
     }
@@ -117,6 +130,16 @@ impl ScriptedRegistry {
 
 async fn serve(body: Bytes, shared: Data<Shared>) -> HttpResponse {
     let text = String::from_utf8_lossy(&body).into_owned();
+    if shared.down.load(Ordering::Relaxed) {
+        return HttpResponse::ServiceUnavailable().finish();
+    }
+    if text.contains("connectivityTest") {
+        return soap_bytes(connectivity_test_response(
+            SoapVersion::V12,
+            &EchoReply::Text("izportal"),
+            None,
+        ));
+    }
     shared.received.lock().unwrap().push(text.clone());
     let mut script =
         shared.scripts.lock().unwrap().pop_front().unwrap_or_else(|| shared.fallback.clone());
@@ -151,9 +174,11 @@ pub(crate) fn ack(code: &str, control_id: &str, errors: &str) -> String {
 }
 
 fn soap(hl7: &str) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/soap+xml; charset=utf-8")
-        .body(submit_single_message_response(SoapVersion::V12, hl7, None))
+    soap_bytes(submit_single_message_response(SoapVersion::V12, hl7, None))
+}
+
+fn soap_bytes(bytes: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/soap+xml; charset=utf-8").body(bytes)
 }
 
 fn control_id(request: &str) -> String {
