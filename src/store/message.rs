@@ -344,13 +344,20 @@ struct Waiting(HashSet<i64>);
 impl Waiting {
     /// Asks only for the keys of messages that somebody means to send at once: the others wait for their turn in any case.
     fn of(conn: &mut DbConnection, group: &[&Acceptance]) -> Result<Self, StoreError> {
-        let keys: Vec<i64> = group
+        let mut keys: Vec<i64> = group
             .iter()
             .filter_map(|one| one.delivery.as_ref().filter(|new| new.lease_owner.is_some()))
             .filter_map(|new| new.order_key)
             .collect();
         if keys.is_empty() {
             return Ok(Self(HashSet::new()));
+        }
+        // SQLite has one writer. On PostgreSQL another writer or node may accept a message of the same patient now; the keys
+        // are locked in their order, so that nobody waits crosswise.
+        keys.sort_unstable();
+        #[cfg(feature = "postgres")]
+        if let DbConnection::Postgres(conn) = conn {
+            postgres::lock(conn, &keys)?;
         }
         let waiting = on_either!(conn, conn => delivery::table
             .filter(is_queued())
@@ -584,6 +591,13 @@ mod postgres {
         INSERT INTO delivery (message_id, region, environment, state, attempts, next_attempt_at, lease_owner, order_key) \
         SELECT id, region, environment, 'queued', attempts, due, owner, order_key \
         FROM unnest($17, $18, $19, $20, $21, $22, $23) AS d (id, region, environment, attempts, due, owner, order_key)";
+
+    /// Holds these keys until the transaction ends.
+    pub(super) fn lock(conn: &mut PgConnection, keys: &[i64]) -> QueryResult<usize> {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(key) FROM unnest($1) AS keys (key)")
+            .bind::<Array<BigInt>, _>(keys)
+            .execute(conn)
+    }
 
     pub(super) fn insert(
         conn: &mut PgConnection,
