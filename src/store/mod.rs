@@ -42,7 +42,7 @@ pub use credential::NewCredential;
 pub use delivery::{Claim, Settlement};
 pub use directory::Directory;
 pub use error::{Cause, StoreError};
-pub use loopback::LoopbackRecord;
+pub use loopback::{LoopbackRecord, LoopbackScript};
 pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery};
 pub use retention::{Removed, RetentionLimits};
 pub use site::NewSite;
