@@ -7,6 +7,7 @@ mod demo;
 mod input;
 mod migrate;
 mod output;
+mod registry;
 mod rules;
 mod serve;
 mod validate;
