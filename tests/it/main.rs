@@ -14,6 +14,7 @@
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
+//! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
@@ -44,6 +45,7 @@ mod outage;
 mod pages;
 mod privacy;
 mod quality_suite;
+mod registry;
 mod routing;
 mod store;
 mod submit;
