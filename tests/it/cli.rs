@@ -369,7 +369,7 @@ fn migrate_goes_up_and_down_and_shows_where_it_is() {
     names.sort();
     let (last, earlier) = names.split_last().unwrap();
     let lines = |state: &str, names: &[String]| -> String {
-        names.iter().map(|name| format!("{state}{name}\n")).collect()
+        names.iter().flat_map(|name| [state, name, "\n"]).collect()
     };
     assert_eq!(names[0], "2026-11-22-000000_base");
     assert_eq!(steps[0], lines("missing  ", &names));
