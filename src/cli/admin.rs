@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::app::Base;
 use crate::cli::delivery::DeliveryCommand;
+use crate::cli::registry::{self, RegistryVerb};
 use crate::cli::{ConfigFile, Failure, Format, output};
 use crate::config::private_file;
 use crate::domain::{
@@ -58,7 +59,7 @@ enum Noun {
     Message(MessageVerb),
     /// Queue, failed deliveries, and what is sent where
     Delivery(DeliveryCommand),
-    /// What the built-in loopback registry holds
+    /// What the built-in loopback registry holds, and how it behaves
     #[command(subcommand)]
     Registry(RegistryVerb),
     /// Copy the embedded database to a file, while the service runs
@@ -225,24 +226,6 @@ enum MessageVerb {
     },
 }
 
-#[derive(Subcommand)]
-enum RegistryVerb {
-    /// Show the newest messages
-    List {
-        /// Only of this region
-        #[arg(long)]
-        region: Option<RegionCode>,
-        /// How many
-        #[arg(long, default_value_t = 50)]
-        limit: i64,
-    },
-    /// Show one with its HL7 text: patient data
-    Show {
-        /// Its id
-        id: MessageId,
-    },
-}
-
 /// Deeds of operators shown with a message.
 const ACTIONS: i64 = 50;
 
@@ -258,12 +241,20 @@ struct Issued<'a> {
 impl Admin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let format = self.format;
-        if let Noun::Region(verb) = self.noun {
-            match verb {
-                RegionVerb::List => output::show(format, &*REGIONS),
-                RegionVerb::Counties => output::show(format, &*COUNTIES),
+        match self.noun {
+            Noun::Region(RegionVerb::List) => {
+                output::show(format, &*REGIONS);
+                return Ok(());
             }
-            return Ok(());
+            Noun::Region(RegionVerb::Counties) => {
+                output::show(format, &*COUNTIES);
+                return Ok(());
+            }
+            Noun::Registry(RegistryVerb::Behave(behave)) if behave.list => {
+                registry::list(format);
+                return Ok(());
+            }
+            _ => {}
         }
         let base = Base::open(&self.config.load()?, false).await?;
         let desk = Desk { format, now: Timestamp::now(), store: Arc::clone(&base.store), base };
@@ -284,15 +275,15 @@ impl Admin {
 }
 
 /// One administrator at work.
-struct Desk {
+pub(super) struct Desk {
     base: Base,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     format: Format,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Desk {
-    fn show<T: Serialize>(&self, thing: &T) {
+    pub(super) fn show<T: Serialize>(&self, thing: &T) {
         output::show(self.format, thing);
     }
 
@@ -410,7 +401,7 @@ impl Desk {
     }
 
     /// A message in parts: each under its name.
-    fn show_whole(&self, whole: &serde_json::Value) {
+    pub(super) fn show_whole(&self, whole: &serde_json::Value) {
         match (self.format, whole.as_object()) {
             (Format::Text, Some(parts)) => {
                 for (name, part) in parts {
@@ -423,21 +414,6 @@ impl Desk {
             }
             _ => self.show(whole),
         }
-    }
-
-    async fn registry(&self, verb: RegistryVerb) -> Result<(), Failure> {
-        match verb {
-            RegistryVerb::List { region, limit } => {
-                self.show(&self.store.loopback_list(region, limit).await?);
-            }
-            RegistryVerb::Show { id } => {
-                let (record, body) = self.store.loopback_by_id(id).await?;
-                self.show_whole(
-                    &json!({ "received": record, "body": String::from_utf8_lossy(&body) }),
-                );
-            }
-        }
-        Ok(())
     }
 
     async fn backup(&self, file: PathBuf) -> Result<(), Failure> {

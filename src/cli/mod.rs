@@ -8,6 +8,7 @@ mod demo;
 mod input;
 mod migrate;
 mod output;
+mod registry;
 mod rules;
 mod serve;
 mod validate;

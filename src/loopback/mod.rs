@@ -3,24 +3,36 @@
 //!
 //! It is a service of its own that happens to live in the same process: the Gateway reaches it as it would any registry.
 //! Like a good registry it judges what it gets by the rules of its region, and says in its ACK what it found: so that on a
-//! fresh install a sender hears of warnings, too. May import `domain`, `endpoint` (bodies and responses), `hl7`, `soap`,
-//! `store` and `validation`.
+//! fresh install a sender hears of warnings, too. For training and rehearsal it misbehaves on demand ([`Behaviour`]).
+//! May import `domain`, `endpoint` (bodies and responses), `hl7`, `soap`, `store` and `validation`.
+
+mod behaviour;
+mod misbehave;
+mod scripts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
+use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::domain::{Environment, MessageId, Password, RegionCode, ServerKey, Timestamp, Told};
+use crate::domain::{
+    Diagnostic, Environment, MessageId, Password, RegionCode, ServerKey, Timestamp, Told,
+};
 use crate::endpoint::{Room, plain_soap_response, read_body};
-use crate::hl7::{Ack, Header, Identity, Message};
+use crate::hl7::{Ack, ErrorCode, Header, Identity, Location, Message};
+use crate::loopback::behaviour::{Act, Call, Deed, Plan};
+use crate::loopback::misbehave::{Answer, Said, acknowledgement, cut};
+use crate::loopback::scripts::{Script, Scripts};
 use crate::soap::{
-    EchoBack, EchoReply, Envelope, Fault, FaultCode, Limits, MediaType, Operation, OperationName,
-    Submission, connectivity_test_response, read_envelope, submit_single_message_response,
+    EchoBack, Envelope, Fault, FaultCode, Limits, MediaType, Operation, Submission, read_envelope,
 };
 use crate::store::{LoopbackRecord, Part, Store};
 use crate::validation::{Policies, Validator};
+
+pub use behaviour::{Behaviour, BehaviourError, Listed};
+pub use misbehave::Line;
 
 /// Longest request, in bytes: what the Gateway takes, and then the envelope.
 const LONGEST_REQUEST: usize = 4 * 1024 * 1024;
@@ -41,6 +53,7 @@ pub struct Loopback {
     room: Room,
     validator: Arc<Validator>,
     policies: Policies,
+    scripts: Scripts,
 }
 
 /// Path of one region's registry.
@@ -64,7 +77,8 @@ impl Loopback {
         validator: Arc<Validator>,
         policies: Policies,
     ) -> Self {
-        Self { store, key, room: Room::new(ROOM_MIB), validator, policies }
+        let (room, scripts) = (Room::new(ROOM_MIB), Scripts::default());
+        Self { store, key, room, validator, policies, scripts }
     }
 }
 
@@ -89,6 +103,10 @@ async fn serve(
     let Ok(media) = MediaType::of(content_type) else {
         return HttpResponse::UnsupportedMediaType().finish();
     };
+    let script = registry.scripts.of(&registry.store, region, environment).await;
+    if script.as_ref().is_some_and(Script::cuts_unread) {
+        return cut(&request);
+    }
     let Ok((body, _room)) =
         read_body(&mut payload, LONGEST_REQUEST, READ_TIMEOUT, &registry.room).await
     else {
@@ -98,8 +116,7 @@ async fn serve(
     };
     match read_envelope(&body, &media, &Limits::default()) {
         Ok(envelope) => {
-            let version = envelope.version;
-            plain_soap_response(version, registry.answer(region, environment, envelope).await)
+            registry.answer(&request, (region, environment), envelope, script.as_ref()).await
         }
         Err(error) => plain_soap_response(error.version, Err(error.fault())),
     }
@@ -108,43 +125,60 @@ async fn serve(
 impl Loopback {
     async fn answer(
         &self,
-        region: RegionCode,
-        environment: Environment,
+        request: &HttpRequest,
+        destination: (RegionCode, Environment),
         envelope: Envelope<'_>,
-    ) -> Result<(OperationName, Vec<u8>), Fault> {
-        let (version, related, name) =
-            (envelope.version, envelope.addressing, envelope.operation.name());
-        let bytes = match envelope.operation {
+        script: Option<&Script>,
+    ) -> HttpResponse {
+        let (version, related) = (envelope.version, envelope.addressing);
+        let done = match envelope.operation {
             Operation::ConnectivityTest { echo_back } => {
-                let reply = match &echo_back {
-                    EchoBack::Text(text) => EchoReply::Text(text),
-                    EchoBack::Absent => EchoReply::Text(""),
-                    EchoBack::Nil => EchoReply::Nil,
+                let echo = match echo_back {
+                    EchoBack::Text(text) => Some(text.into_owned()),
+                    EchoBack::Absent => Some(String::new()),
+                    EchoBack::Nil => None,
                 };
-                connectivity_test_response(version, &reply, related.as_ref())
+                self.plan(destination, script, None).map(|plan| (plan, Said::Echo(echo)))
             }
             Operation::SubmitSingleMessage(submission) => {
-                let ack = self.take(region, environment, &submission).await?;
-                submit_single_message_response(version, &ack, related.as_ref())
+                self.take(destination, &submission, script).await
             }
         };
-        Ok((name, bytes))
+        match done {
+            Ok((plan, said)) => {
+                tokio::time::sleep(plan.wait).await;
+                Answer { version, related, said }.given(request, plan.act).await
+            }
+            Err(fault) => plain_soap_response(version, Err(fault)),
+        }
     }
 
-    /// Keeps one message and acknowledges it.
+    /// What is done about a call: of a message (its sender and MSH-10), or a connectivityTest.
+    fn plan(
+        &self,
+        (region, environment): (RegionCode, Environment),
+        script: Option<&Script>,
+        message: Option<&str>,
+    ) -> Result<Plan, Fault> {
+        let Some(script) = script else { return Ok(Plan::NORMAL) };
+        let behaviour = script.behaviour.as_ref().map_err(|wrong| {
+            Fault::new(FaultCode::Internal, format!("The registry's script is not known: {wrong}."))
+        })?;
+        let name =
+            format!("{region} {environment} {} {}", script.name, message.unwrap_or_default());
+        let call = Call { is_submission: message.is_some(), before: self.scripts.count(name) };
+        Ok(behaviour.plan(call, &mut random))
+    }
+
+    /// Takes one message: keeps it and acknowledges it, unless a script says otherwise.
     async fn take(
         &self,
-        region: RegionCode,
-        environment: Environment,
+        destination: (RegionCode, Environment),
         submission: &Submission<'_>,
-    ) -> Result<String, Fault> {
-        let expected =
-            self.key.hash("loopback password", password(&self.key, region, environment).reveal());
-        let given =
-            self.key.hash("loopback password", submission.password.as_deref().unwrap_or_default());
-        if submission.username.as_deref() != Some(ACCOUNT) || !expected.matches(&given) {
-            return Err(Fault::new(FaultCode::CredentialsRefused, "The credentials were refused."));
-        }
+        script: Option<&Script>,
+    ) -> Result<(Plan, Said), Fault> {
+        let (region, environment) = destination;
+        self.check_account(destination, submission)?;
         let text = submission.hl7_message.as_deref().unwrap_or_default();
         let message = Message::parse(text.as_bytes()).map_err(|error| {
             Fault::new(FaultCode::NoMsh, format!("hl7Message was not taken: {error}."))
@@ -152,31 +186,122 @@ impl Loopback {
         let header = Header::of(&message);
         let now = Timestamp::now();
         let id = self.store.next_message_id(now);
-        let record = record(id, region, environment, now, &header, text)
-            .seal(&self.store)
-            .map_err(|_locked| {
-                Fault::new(FaultCode::Internal, "The registry could not keep the message.")
-            })?;
-        self.store.loopback_keep(record).await.map_err(|_unavailable| {
-            Fault::new(FaultCode::Unavailable, "The registry could not keep the message.")
-        })?;
-        let identity =
-            Identity { application: "LOOPBACK".to_owned(), facility: region.to_string() };
-        let control_id = id.to_string();
-        let policy = self.policies.of(environment, Some(region));
-        let mut found = self.validator.check(&message, &header, policy, now);
+        let (plan, mut found) = self.decide(destination, &message, &header, script, now)?;
+        if plan.keep {
+            self.keep(record(id, region, environment, now, &header, text)).await?;
+        }
         found.truncate(FINDINGS);
         let told = Told::of(&found);
+        let identity =
+            Identity { application: "LOOPBACK".to_owned(), facility: region.to_string() };
         let ack = Ack {
             request: Some(&header),
             code: told.code(),
             lines: &told.lines(),
-            control_id: &control_id,
+            control_id: &id.to_string(),
             now: now.utc().fixed_offset(),
             identity: &identity,
         };
-        Ok(ack.to_message())
+        let text = match plan.act {
+            Act::Deed(deed) => acknowledgement(deed, &ack.to_message()),
+            Act::Status(..) => ack.to_message(),
+        };
+        Ok((plan, Said::Ack { text, quotation: quotation(&message) }))
     }
+
+    /// The Gateway's account here, and no other.
+    fn check_account(
+        &self,
+        (region, environment): (RegionCode, Environment),
+        submission: &Submission<'_>,
+    ) -> Result<(), Fault> {
+        let expected =
+            self.key.hash("loopback password", password(&self.key, region, environment).reveal());
+        let given =
+            self.key.hash("loopback password", submission.password.as_deref().unwrap_or_default());
+        if submission.username.as_deref() == Some(ACCOUNT) && expected.matches(&given) {
+            return Ok(());
+        }
+        Err(Fault::new(FaultCode::CredentialsRefused, "The credentials were refused."))
+    }
+
+    /// What is done about a message, and what its ACK says was found. An ACK by script says nothing else.
+    fn decide(
+        &self,
+        destination: (RegionCode, Environment),
+        message: &Message<'_>,
+        header: &Header<'_>,
+        script: Option<&Script>,
+        now: Timestamp,
+    ) -> Result<(Plan, Vec<Diagnostic>), Fault> {
+        let (region, environment) = destination;
+        let own = asked(message, environment);
+        if let Some(Script { behaviour: Err(wrong), .. }) = own {
+            return Ok((Plan { keep: false, ..Plan::NORMAL }, vec![not_understood(wrong)]));
+        }
+        let called = [header.sending_facility, header.control_id]
+            .map(|value| String::from_utf8_lossy(value.text().unwrap_or_default()));
+        let plan = self.plan(destination, own.as_ref().or(script), Some(&called.join("|")))?;
+        match plan.act {
+            Act::Deed(deed) if deed.is_acknowledgement() && deed != Deed::Normal => {
+                Ok((plan, vec![]))
+            }
+            _ => {
+                let policy = self.policies.of(environment, Some(region));
+                Ok((plan, self.validator.check(message, header, policy, now)))
+            }
+        }
+    }
+
+    async fn keep(&self, open: Open<'_>) -> Result<(), Fault> {
+        let record = open.seal(&self.store).map_err(|_locked| {
+            Fault::new(FaultCode::Internal, "The registry could not keep the message.")
+        })?;
+        self.store.loopback_keep(record).await.map_err(|_unavailable| {
+            Fault::new(FaultCode::Unavailable, "The registry could not keep the message.")
+        })
+    }
+}
+
+/// Begins MSH-6.4 of a message that asks for a behaviour.
+const ASKS: &str = "TC-";
+
+/// The behaviour that a test message asks for itself, in MSH-6.4: `CAIRBA^^^TC-fail:2:reset-after`. HD has three
+/// components, so a fourth disturbs nobody: the region stands in the first.
+fn asked(message: &Message<'_>, environment: Environment) -> Option<Script> {
+    if environment != Environment::Test {
+        return None;
+    }
+    let place = Location::segment("MSH", 1).field(6).component(4);
+    let name = String::from_utf8_lossy(message.at(&place).text()?).strip_prefix(ASKS)?.to_owned();
+    Some(Script { behaviour: name.parse(), name })
+}
+
+fn not_understood(wrong: BehaviourError) -> Diagnostic {
+    Diagnostic::reject(
+        "LOOPBACK-SCRIPT",
+        ErrorCode::TableValueNotFound,
+        Location::segment("MSH", 1).field(6).component(4),
+        format!(
+            "MSH-6.4 asks for a behaviour that is not known: {wrong}. The message was not kept."
+        ),
+    )
+}
+
+/// Patient data for a fault that must not be passed on.
+fn quotation(message: &Message<'_>) -> String {
+    let patient = message.segment("PID");
+    patient
+        .map_or_else(String::new, |patient| String::from_utf8_lossy(patient.bytes()).into_owned())
+}
+
+/// An evenly distributed number; 0 when the system gives none.
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    if SystemRandom::new().fill(&mut bytes).is_err() {
+        tracing::warn!("the system gives no randomness");
+    }
+    u32::from_ne_bytes(bytes)
 }
 
 /// A message with its text still open.

@@ -66,13 +66,14 @@ pub fn loopback_registry(
     tls: rustls::ServerConfig,
     registry: Data<Loopback>,
 ) -> std::io::Result<Server> {
-    https(
+    serving(
         listener,
         tls,
         Size { workers: 1, connections: 1_000, stop: Duration::from_secs(1) },
         move |config| {
             config.app_data(registry.clone()).configure(loopback::routes);
         },
+        line,
     )
 }
 
@@ -96,6 +97,17 @@ pub fn https(
     size: Size,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<Server> {
+    serving(listener, tls, size, routes, client_key)
+}
+
+/// The same, with what is noted of each connection.
+fn serving(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    size: Size,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    note: fn(&dyn Any, &mut Extensions),
+) -> std::io::Result<Server> {
     let mut server = HttpServer::new(move || {
         App::new().default_service(not_found("Nothing is here.")).configure(routes.clone())
     })
@@ -106,16 +118,25 @@ pub fn https(
     .client_disconnect_timeout(Duration::from_secs(5))
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(size.stop.as_secs())
-    .on_connect(client_key);
+    .on_connect(note);
     if size.workers > 0 {
         server = server.workers(size.workers);
     }
     Ok(server.listen_rustls_0_23(listener, tls)?.run())
 }
 
+type Tls = actix_tls::accept::rustls_0_23::TlsStream<tokio::net::TcpStream>;
+
+/// Notes a way to cut the connection.
+fn line(connection: &dyn Any, data: &mut Extensions) {
+    let stream = connection.downcast_ref::<Tls>().map(|stream| stream.get_ref().0);
+    if let Some(line) = stream.and_then(loopback::Line::of) {
+        data.insert(line);
+    }
+}
+
 /// Notes the public key of a verified client certificate with its connection.
 fn client_key(connection: &dyn Any, data: &mut Extensions) {
-    type Tls = actix_tls::accept::rustls_0_23::TlsStream<tokio::net::TcpStream>;
     let certificate = connection
         .downcast_ref::<Tls>()
         .and_then(|stream| stream.get_ref().1.peer_certificates())

@@ -1,11 +1,13 @@
 //! What the built-in loopback registry holds.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use serde::Serialize;
 
 use crate::domain::{Environment, MessageId, RegionCode, Timestamp};
 use crate::store::connection::{DbConnection, on_either};
-use crate::store::schema::loopback_message;
+use crate::store::schema::{loopback_behaviour, loopback_message};
 use crate::store::writer::Grouped;
 use crate::store::{Part, Store, StoreError};
 
@@ -32,6 +34,22 @@ pub struct LoopbackRecord {
     #[serde(skip)]
     pub body: Vec<u8>,
 }
+
+/// How one loopback registry is told to behave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoopbackScript {
+    /// Which region's registry.
+    pub region: RegionCode,
+    /// Its test or its production side.
+    pub environment: Environment,
+    /// The behaviour, as the registry reads it.
+    pub behaviour: String,
+    /// Since when.
+    pub changed_at: Timestamp,
+}
+
+/// Which message it is to a registry: region, environment, MSH-4, MSH-10.
+type Named = (RegionCode, Environment, String, String);
 
 type Row = (MessageId, RegionCode, Environment, Timestamp, String, String, String, i64, Vec<u8>);
 
@@ -114,4 +132,81 @@ impl Store {
         let body = self.vault().open(id, Part::Loopback, record.body.clone())?;
         Ok((record, body))
     }
+
+    /// How often each of these messages was received: by the same registry, from the same sender, with the same MSH-10.
+    pub async fn loopback_receipts(
+        &self,
+        records: &[LoopbackRecord],
+    ) -> Result<Vec<i64>, StoreError> {
+        let names: Vec<Named> = records.iter().map(named).collect();
+        let control_ids: Vec<String> = names.iter().map(|name| name.3.clone()).collect();
+        let counted = self
+            .read(move |conn| {
+                let columns = (
+                    loopback_message::region,
+                    loopback_message::environment,
+                    loopback_message::sending_facility,
+                    loopback_message::control_id,
+                );
+                Ok(loopback_message::table
+                    .filter(loopback_message::control_id.eq_any(control_ids))
+                    .select(columns)
+                    .load::<Named>(conn)?
+                    .into_iter()
+                    .fold(HashMap::<Named, i64>::new(), |mut counted, name| {
+                        *counted.entry(name).or_default() += 1;
+                        counted
+                    }))
+            })
+            .await?;
+        Ok(names.iter().map(|name| counted.get(name).copied().unwrap_or_default()).collect())
+    }
+
+    /// Tells one registry how to behave; without a behaviour it is as ever.
+    pub async fn loopback_script_set(
+        &self,
+        region: RegionCode,
+        environment: Environment,
+        behaviour: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |conn| {
+            let row = loopback_behaviour::table.find((region, environment));
+            on_either!(conn, conn => diesel::delete(row).execute(conn)?);
+            if let Some(behaviour) = behaviour {
+                on_either!(conn, conn => diesel::insert_into(loopback_behaviour::table)
+                    .values((
+                        loopback_behaviour::region.eq(region),
+                        loopback_behaviour::environment.eq(environment),
+                        loopback_behaviour::behaviour.eq(behaviour),
+                        loopback_behaviour::changed_at.eq(now),
+                    ))
+                    .execute(conn)?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The registries that are told how to behave.
+    pub async fn loopback_scripts(&self) -> Result<Vec<LoopbackScript>, StoreError> {
+        self.read(|conn| {
+            let rows = loopback_behaviour::table
+                .order((loopback_behaviour::region, loopback_behaviour::environment))
+                .load::<(RegionCode, Environment, String, Timestamp)>(conn)?;
+            let script = |(region, environment, behaviour, changed_at)| LoopbackScript {
+                region,
+                environment,
+                behaviour,
+                changed_at,
+            };
+            Ok(rows.into_iter().map(script).collect())
+        })
+        .await
+    }
+}
+
+fn named(record: &LoopbackRecord) -> Named {
+    let LoopbackRecord { region, environment, sending_facility, control_id, .. } = record;
+    (*region, *environment, sending_facility.clone(), control_id.clone())
 }

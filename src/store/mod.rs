@@ -47,7 +47,7 @@ pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
 pub use destination::Place;
 pub use directory::Directory;
 pub use error::{Cause, StoreError};
-pub use loopback::LoopbackRecord;
+pub use loopback::{LoopbackRecord, LoopbackScript};
 pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery};
 pub use retention::{Removed, RetentionLimits};
 pub use review::DeliveryFilter;

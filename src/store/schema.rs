@@ -166,6 +166,15 @@ table! {
 }
 
 table! {
+    loopback_behaviour (region, environment) {
+        region -> Text,
+        environment -> Text,
+        behaviour -> Text,
+        changed_at -> Timestamp,
+    }
+}
+
+table! {
     loopback_message (id) {
         id -> BigInt,
         region -> Text,

@@ -361,21 +361,23 @@ fn migrate_goes_up_and_down_and_shows_where_it_is() {
         step("up"),
     ];
 
-    let mut names: Vec<String> = std::fs::read_dir("migrations/sqlite")
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let (last, before) = names.split_last().unwrap();
-    let all = |word: &str, names: &[String]| -> String {
-        names.iter().map(|name| format!("{word}{name}\n")).collect()
+    let (last, earlier) = names.split_last().unwrap();
+    let lines = |state: &str, names: &[String]| -> String {
+        names.iter().flat_map(|name| [state, name, "\n"]).collect()
     };
-    assert_eq!(steps[0], all("missing  ", &names));
-    assert_eq!(steps[1], format!("{} applied\n{}", names.len(), all("", &names)));
-    assert_eq!(steps[2], all("applied  ", &names));
+    assert_eq!(names[0], "2026-11-22-000000_base");
+    assert_eq!(steps[0], lines("missing  ", &names));
+    assert_eq!(steps[1], format!("{} applied\n{}", names.len(), lines("", &names)));
+    assert_eq!(steps[2], lines("applied  ", &names));
     assert_eq!(steps[3], "0 applied\n");
     assert_eq!(steps[4], format!("reverted {last}\n"));
-    assert_eq!(steps[5], format!("{}missing  {last}\n", all("applied  ", before)));
+    assert_eq!(steps[5], format!("{}missing  {last}\n", lines("applied  ", earlier)));
     assert_eq!(steps[6], format!("1 applied\n{last}\n"));
 }
 

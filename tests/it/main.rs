@@ -15,6 +15,7 @@
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
+//! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
@@ -46,6 +47,7 @@ mod pages;
 mod privacy;
 mod quality_suite;
 mod queue;
+mod registry;
 mod routing;
 mod store;
 mod submit;

@@ -150,6 +150,7 @@ impl Drop for Served {
         let _ = self.child.kill(); // it may have ended already
         let _ = self.child.wait();
         if std::thread::panicking() {
+            #[expect(clippy::print_stdout, reason = "a test that fails shows what it prints")]
             self.lines.try_iter().for_each(|line| println!("serve: {line}"));
         }
     }
