@@ -1,6 +1,6 @@
 //! Requests to a service that speaks the contract of 2014; its answers are read by `read_response` as any other's.
 //!
-//! Source: contract 1.4 and 1.6: names in PascalCase, SOAP 1.2, WS-Addressing required.
+//! Source: contract 1.4 and 1.6: names in `PascalCase`, SOAP 1.2, WS-Addressing required.
 
 use crate::soap::version::{OperationName, SoapVersion};
 use crate::soap::write::{element, escape_text, open_envelope};
