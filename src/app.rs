@@ -15,9 +15,9 @@ use actix_web::web::Data;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
-use crate::backends::{Backends, Destination};
-use crate::client::{Account, SendError, TlsError, client_config};
-use crate::config::{Config, ConfigError, DestinationConfig, Keys, KeysError, private_file};
+use crate::backends::{Backends, Destination, Dialect, Rewrite};
+use crate::client::{Account, Egress, Reach, TlsError, client_config};
+use crate::config::{Config, ConfigError, Keys, KeysError, private_file};
 use crate::domain::{BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp};
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
@@ -42,16 +42,6 @@ pub enum AppError {
     /// The code tables of the data directory cannot be used.
     #[error(transparent)]
     Codes(#[from] CodesError),
-    /// A destination cannot be used.
-    #[error("regions.{region}.{environment}: {cause}")]
-    Destination {
-        /// Its region.
-        region: RegionCode,
-        /// Its environment.
-        environment: Environment,
-        /// Why not.
-        cause: String,
-    },
     /// The key files cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -346,21 +336,12 @@ fn destinations(
     settings: &GatewaySettings,
 ) -> Result<(Backends, Option<Registry>), AppError> {
     let mut backends = Backends::default();
-    let mut inside = vec![];
-    for region in RegionCode::managed() {
-        for environment in Environment::ALL.iter().copied() {
-            let to = config
-                .regions
-                .get(region.as_str())
-                .and_then(|region| region.destination(environment));
-            match to {
-                Some(to) => {
-                    let to = configured(config, to, &format!("regions.{region}.{environment}"))?;
-                    add(&mut backends, region, environment, to)?;
-                }
-                None => inside.push((region, environment)),
-            }
-        }
+    let mut inside: Vec<_> = RegionCode::managed()
+        .flat_map(|region| Environment::ALL.iter().map(move |environment| (region, *environment)))
+        .collect();
+    for (region, environment, to) in config.destinations()? {
+        inside.retain(|one| *one != (region, environment));
+        add(&mut backends, region, environment, to)?;
     }
     if inside.is_empty() {
         return Ok((backends, None));
@@ -372,19 +353,23 @@ fn destinations(
     let port = local_address(&listener)?.port();
     let trust =
         client_config(Some(&authority.certificate()), None).map_err(|error| unusable(&error))?;
+    let timeout = Duration::from_secs(config.gateway.send_timeout_seconds);
+    // Nobody else can name this address, so it is called whatever `egress.allow` says.
+    let egress = Egress::anywhere();
+    let reach = Reach { tls: trust, egress, connect_timeout: timeout, timeout };
     for (region, environment) in inside {
         let account = Account {
             username: loopback::ACCOUNT.to_owned(),
             password: loopback::password(&base.key, region, environment),
             facility_id: loopback::ACCOUNT.to_owned(),
         };
-        let to = Destination {
+        let dialect = Dialect::Cdc2011 {
             endpoint: format!("https://127.0.0.1:{port}{}", loopback::path(region, environment)),
             version: SoapVersion::V12,
             account,
-            tls: trust.clone(),
-            timeout: Duration::from_secs(config.gateway.send_timeout_seconds),
+            reach: reach.clone(),
         };
+        let to = Destination { dialect, rewrite: Rewrite::default() };
         add(&mut backends, region, environment, to)?;
     }
     let tls = ServerTls { files, client_ca: None }.config()?;
@@ -407,29 +392,9 @@ fn add(
     environment: Environment,
     to: Destination,
 ) -> Result<(), AppError> {
-    backends.add(region, environment, to).map_err(|error: SendError| AppError::Destination {
-        region,
-        environment,
-        cause: error.to_string(),
-    })
-}
-
-fn configured(config: &Config, to: &DestinationConfig, key: &str) -> Result<Destination, AppError> {
-    let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
-    let (certificate, own_key) = (given(&to.certificate), given(&to.key));
-    let tls =
-        client_config(given(&to.ca).as_deref(), certificate.as_deref().zip(own_key.as_deref()))
-            .map_err(|error| unusable(&error))?;
-    Ok(Destination {
-        endpoint: to.url.clone(),
-        version: if to.soap == "1.1" { SoapVersion::V11 } else { SoapVersion::V12 },
-        account: Account {
-            username: to.username.clone(),
-            password: Config::destination_password(to, key)?,
-            facility_id: to.facility_id.clone(),
-        },
-        tls,
-        timeout: Duration::from_secs(config.gateway.send_timeout_seconds),
+    backends.add(region, environment, to).map_err(|error| {
+        let key = format!("regions.{region}.{environment}");
+        AppError::Config(ConfigError::Value { key, problem: error.to_string() })
     })
 }
 
@@ -482,7 +447,7 @@ pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
         conflict_window: Duration::from_secs(gateway.conflict_window_hours * 60 * 60),
         reply_policies,
         relay_deadline: Duration::from_secs(gateway.relay_deadline_seconds),
-        send_timeout: Duration::from_secs(gateway.send_timeout_seconds),
+        send_timeout: config.longest_attempt(),
         retry: RetryPolicy {
             first: Duration::from_secs(gateway.retry_first_seconds),
             longest: Duration::from_secs(gateway.retry_longest_seconds),

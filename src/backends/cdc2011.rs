@@ -1,7 +1,7 @@
 //! A registry that speaks the CDC 2011 contract over SOAP.
 
-use crate::backends::Destination;
-use crate::client::{Account, SendError, SoapClient};
+use crate::client::{Account, CallError, Contract, Reach, SoapClient};
+use crate::soap::SoapVersion;
 
 /// The adapter of one such registry.
 pub(super) struct Cdc2011 {
@@ -10,17 +10,23 @@ pub(super) struct Cdc2011 {
 }
 
 impl Cdc2011 {
-    pub(super) fn new(to: Destination) -> Result<Self, SendError> {
-        let client = SoapClient::new(&to.endpoint, to.version, to.tls, to.timeout)?;
-        Ok(Self { client, account: to.account })
+    pub(super) fn new(
+        endpoint: &str,
+        version: SoapVersion,
+        account: Account,
+        reach: Reach,
+    ) -> Result<Self, CallError> {
+        let client = SoapClient::new(endpoint, Contract::Cdc2011(version), reach)?;
+        Ok(Self { client, account })
     }
 
     /// Sends one HL7 message; gives the HL7 text that came back.
-    pub(super) async fn send(&self, hl7: &str) -> Result<String, SendError> {
+    pub(super) async fn send(&self, hl7: &str) -> Result<String, CallError> {
         self.client.submit_single_message(&self.account, hl7).await
     }
 
-    pub(super) async fn probe(&self, echo: &str) -> Result<String, SendError> {
-        self.client.connectivity_test(echo).await
+    /// Any answer to a connectivityTest will do: registries put words of their own around the echo.
+    pub(super) async fn probe(&self) -> Result<(), CallError> {
+        self.client.connectivity_test("izportal").await.map(|_echo| ())
     }
 }

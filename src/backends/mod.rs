@@ -3,45 +3,93 @@
 //! An adapter belongs to a dialect, not to a region: seven regions are rows of configuration. May import `client`,
 //! `domain`, `hl7` and `soap`.
 
+mod answer;
 mod cdc2011;
+mod cdc2014;
+mod directory;
+mod failure;
+mod mllp;
+mod rewrite;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::backends::cdc2011::Cdc2011;
-use crate::client::{Account, SendError};
+use crate::backends::cdc2014::Cdc2014;
+use crate::backends::directory::Directory;
+use crate::backends::mllp::Mllp;
+use crate::client::{Account, CallError, Reach};
 use crate::domain::{Environment, Failure, FailureClass, RegionCode};
-use crate::hl7::{Message, Reply, Verdict};
 use crate::soap::SoapVersion;
 
-/// How to reach one registry.
+pub use rewrite::{Rewrite, RewriteError};
+
+/// One registry.
 pub struct Destination {
-    /// Address of its SOAP service; https only.
-    pub endpoint: String,
-    /// SOAP version it speaks.
-    pub version: SoapVersion,
-    /// Our account there.
-    pub account: Account,
-    /// What we trust and how we prove ourselves.
-    pub tls: rustls::ClientConfig,
-    /// Longest wait for its answer.
-    pub timeout: Duration,
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// What it wants to find in the header.
+    pub rewrite: Rewrite,
+}
+
+/// How a registry is spoken to, and where.
+pub enum Dialect {
+    /// SOAP, the CDC contract of 2011.
+    Cdc2011 {
+        /// Address of its service; https only.
+        endpoint: String,
+        /// SOAP version it speaks.
+        version: SoapVersion,
+        /// Our account there.
+        account: Account,
+        /// How it is reached.
+        reach: Reach,
+    },
+    /// SOAP 1.2 with WS-Addressing, the CDC contract of 2014.
+    Cdc2014 {
+        /// Address of its service; https only.
+        endpoint: String,
+        /// Our account there.
+        account: Account,
+        /// How it is reached.
+        reach: Reach,
+    },
+    /// Files in a folder.
+    Directory {
+        /// The folder.
+        folder: PathBuf,
+        /// Longest wait for it.
+        timeout: Duration,
+    },
+    /// MLLP inside TLS.
+    Mllp {
+        /// `mllps://HOST:PORT`.
+        address: String,
+        /// How it is reached.
+        reach: Reach,
+    },
 }
 
 /// What a registry answered.
 pub struct RegistryReply {
-    /// Its HL7 text, unchanged.
+    /// Its HL7 text, unchanged; empty when its dialect has no answers (a directory drop).
     pub text: String,
-    /// MSA-1.
+    /// MSA-1 as AA, AE or AR; empty when there is no answer.
     pub ack_code: String,
-    /// Whether it took the message.
+    /// Whether it took the message; what a directory drop holds is taken.
     pub taken: bool,
 }
 
 impl RegistryReply {
-    /// Whether the registry said anything that can be passed on: one that only takes files does not.
+    /// Of a registry that answers nothing.
+    const fn none() -> Self {
+        Self { text: String::new(), ack_code: String::new(), taken: true }
+    }
+
+    /// Whether there is a text that can be passed on to the sender.
     pub const fn has_answer(&self) -> bool {
         !self.text.is_empty()
     }
@@ -55,7 +103,19 @@ impl fmt::Debug for RegistryReply {
 
 /// Every destination that the configuration knows.
 #[derive(Default)]
-pub struct Backends(HashMap<(RegionCode, Environment), Cdc2011>);
+pub struct Backends(HashMap<(RegionCode, Environment), Backend>);
+
+struct Backend {
+    adapter: Adapter,
+    rewrite: Rewrite,
+}
+
+enum Adapter {
+    Cdc2011(Cdc2011),
+    Cdc2014(Cdc2014),
+    Directory(Directory),
+    Mllp(Mllp),
+}
 
 impl Backends {
     /// Adds a destination.
@@ -67,38 +127,39 @@ impl Backends {
         region: RegionCode,
         environment: Environment,
         to: Destination,
-    ) -> Result<(), SendError> {
-        self.0.insert((region, environment), Cdc2011::new(to)?);
+    ) -> Result<(), CallError> {
+        let backend = Backend { adapter: Adapter::of(to.dialect)?, rewrite: to.rewrite };
+        self.0.insert((region, environment), backend);
         Ok(())
     }
 
     /// The text that the destination gets for a message: the message itself where nothing is rewritten.
     ///
     /// # Errors
-    /// When no registry is configured there.
+    /// When no registry is configured there, or the header cannot be rewritten.
     pub fn outgoing<'a>(
         &self,
         region: RegionCode,
         environment: Environment,
         hl7: &'a str,
     ) -> Result<Cow<'a, str>, Failure> {
-        self.at(region, environment).map(|_backend| Cow::Borrowed(hl7))
+        Ok(self.at(region, environment)?.rewrite.apply(hl7)?)
     }
 
     /// Sends one message, as [`Backends::outgoing`] made it, and waits for the answer, at most as long as the
     /// destination's time-out.
     ///
     /// # Errors
-    /// Classed by what may be done next; an answer that is not an acknowledgement is ambiguous.
+    /// Classed by what may be done next; an answer that is not an acknowledgement of this message is ambiguous.
     pub async fn send(
         &self,
         region: RegionCode,
         environment: Environment,
         hl7: &str,
     ) -> Result<RegistryReply, Failure> {
-        let backend = self.at(region, environment)?;
+        let adapter = &self.at(region, environment)?.adapter;
         let start = Instant::now();
-        let result = backend.send(hl7).await.map_err(Failure::from).and_then(judged);
+        let result = adapter.deliver(hl7).await.map_err(Failure::from);
         let class = result.as_ref().map_or_else(|failure| failure.class.word(), |_reply| "ok");
         let destination = [("destination", region.as_str()), ("mode", environment.word())];
         metrics::histogram!("gateway_delivery_seconds", &destination).record(start.elapsed());
@@ -107,19 +168,25 @@ impl Backends {
         result
     }
 
-    /// Sends a query and gives the answer, unjudged but for being one HL7 message. Never repeated by anybody.
+    /// Sends a query, as [`Backends::outgoing`] made it, and gives the answer, unjudged but for being one HL7 message and
+    /// not for another query. Never repeated by anybody.
     ///
     /// # Errors
-    /// As [`Backends::send`].
+    /// As [`Backends::send`]; of the sender's class where the dialect has no answers.
     pub async fn query(
         &self,
         region: RegionCode,
         environment: Environment,
         hl7: &str,
     ) -> Result<String, Failure> {
-        let answer = self.at(region, environment)?.send(hl7).await?;
-        one_message(&answer)?;
-        Ok(answer)
+        const NO_ANSWERS: CallError =
+            CallError::Unsendable("this registry takes files and answers no queries");
+        let adapter = &self.at(region, environment)?.adapter;
+        if matches!(adapter, Adapter::Directory(_)) {
+            return Err(NO_ANSWERS.into());
+        }
+        let answer = adapter.send(hl7).await?.ok_or(NO_ANSWERS)?;
+        Ok(answer::response(answer, hl7)?)
     }
 
     /// Whether the registry can be reached: its connectivityTest, or what its dialect has in place of one.
@@ -127,14 +194,10 @@ impl Backends {
     /// # Errors
     /// Classed as for [`Backends::send`].
     pub async fn probe(&self, region: RegionCode, environment: Environment) -> Result<(), Failure> {
-        let echo = self.at(region, environment)?.probe("izportal").await?;
-        if echo == "izportal" {
-            return Ok(());
-        }
-        Err(Failure::new(FailureClass::Ours, "its connectivityTest does not answer as agreed"))
+        Ok(self.at(region, environment)?.adapter.probe().await?)
     }
 
-    fn at(&self, region: RegionCode, environment: Environment) -> Result<&Cdc2011, Failure> {
+    fn at(&self, region: RegionCode, environment: Environment) -> Result<&Backend, Failure> {
         self.0.get(&(region, environment)).ok_or_else(|| {
             Failure::new(
                 FailureClass::Ours,
@@ -144,33 +207,45 @@ impl Backends {
     }
 }
 
-impl From<SendError> for Failure {
-    fn from(error: SendError) -> Self {
-        let class = match &error {
-            SendError::Ambiguous(_) => FailureClass::Ambiguous,
-            SendError::Permanent(_) => FailureClass::Ours,
-            SendError::Transient(_) => FailureClass::Transient,
-        };
-        Self::new(class, error.to_string())
+impl Adapter {
+    fn of(dialect: Dialect) -> Result<Self, CallError> {
+        Ok(match dialect {
+            Dialect::Cdc2011 { endpoint, version, account, reach } => {
+                Self::Cdc2011(Cdc2011::new(&endpoint, version, account, reach)?)
+            }
+            Dialect::Cdc2014 { endpoint, account, reach } => {
+                Self::Cdc2014(Cdc2014::new(&endpoint, account, reach)?)
+            }
+            Dialect::Directory { folder, timeout } => {
+                Self::Directory(Directory::new(folder, timeout))
+            }
+            Dialect::Mllp { address, reach } => Self::Mllp(Mllp::new(&address, reach)?),
+        })
     }
-}
 
-/// An answer of exactly one message is relayed; more than one, or none, would break the sender's reader.
-fn one_message(text: &str) -> Result<(), Failure> {
-    Message::parse(text.as_bytes()).map(|_message| ()).map_err(|_error| {
-        Failure::new(FailureClass::Ambiguous, "the registry's answer is not one HL7 message")
-    })
-}
+    async fn deliver(&self, hl7: &str) -> Result<RegistryReply, CallError> {
+        match self.send(hl7).await? {
+            Some(answer) => answer::acknowledgement(answer, hl7),
+            None => Ok(RegistryReply::none()),
+        }
+    }
 
-/// Reads a registry's answer as tolerantly as the field demands; what cannot be passed on is not an answer.
-fn judged(text: String) -> Result<RegistryReply, Failure> {
-    let reply = Reply::read(text.as_bytes()).map_err(|error| {
-        Failure::new(
-            FailureClass::Ambiguous,
-            format!("the registry's answer is not an acknowledgement: {error}"),
-        )
-    })?;
-    one_message(&text)?;
-    let taken = !matches!(reply.verdict(), Verdict::Rejected);
-    Ok(RegistryReply { ack_code: reply.code().code().to_owned(), taken, text })
+    /// Sends a message; gives the text that came back where the dialect has answers.
+    async fn send(&self, hl7: &str) -> Result<Option<String>, CallError> {
+        match self {
+            Self::Cdc2011(registry) => registry.send(hl7).await.map(Some),
+            Self::Cdc2014(registry) => registry.send(hl7).await.map(Some),
+            Self::Directory(registry) => registry.send(hl7).await.map(|()| None),
+            Self::Mllp(registry) => registry.send(hl7).await.map(Some),
+        }
+    }
+
+    async fn probe(&self) -> Result<(), CallError> {
+        match self {
+            Self::Cdc2011(registry) => registry.probe().await,
+            Self::Cdc2014(registry) => registry.probe().await,
+            Self::Directory(registry) => registry.probe().await,
+            Self::Mllp(registry) => registry.probe().await,
+        }
+    }
 }

@@ -3,8 +3,7 @@
 use clap::Args;
 
 use crate::cli::{ConfigFile, Failure, output};
-use crate::config::{Config, EXAMPLE};
-use crate::domain::Environment;
+use crate::config::EXAMPLE;
 use crate::validation::Codes;
 
 /// Read a configuration and say what is wrong with it, without starting anything
@@ -25,13 +24,7 @@ impl CheckConfig {
         }
         let config = self.config.load()?;
         let database = config.database_url()?;
-        for (code, region) in &config.regions {
-            for environment in Environment::ALL {
-                if let Some(to) = region.destination(*environment) {
-                    Config::destination_password(to, &format!("regions.{code}.{environment}"))?;
-                }
-            }
-        }
+        config.destinations()?;
         let codes = Codes::in_use(&config.data_dir)?;
         output::line("The configuration can be used.");
         output::line(&format!("  database   {database:?}"));

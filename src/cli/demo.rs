@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::app::{App, Base};
 use crate::cli::{Failure, admin, output, serve};
-use crate::client::{Account, SoapClient, client_config};
+use crate::client::{Account, Contract, Egress, Reach, SoapClient, client_config};
 use crate::config::{Config, private_file};
 use crate::domain::{
     County, Environment, IssuedCredential, LinkStatus, Password, RegionCode, ReplyPolicy, SiteId,
@@ -247,7 +247,9 @@ fn message(sender: &Sender, control_id: &str) -> String {
 /// Submits a real message with our own client over HTTPS and shows every station of its way.
 async fn first_submission(app: &App, sender: &Sender) -> Result<(), Failure> {
     let tls = client_config(app.ca.as_deref(), None).map_err(Failure::failed)?;
-    let client = SoapClient::new(&app.endpoint(), SoapVersion::V12, tls, Duration::from_secs(30))
+    let timeout = Duration::from_secs(30);
+    let reach = Reach { tls, egress: Egress::anywhere(), connect_timeout: timeout, timeout };
+    let client = SoapClient::new(&app.endpoint(), Contract::Cdc2011(SoapVersion::V12), reach)
         .map_err(Failure::failed)?;
     let account = Account {
         username: sender.username.clone(),

@@ -1,11 +1,19 @@
-//! What our client trusts and how it proves itself.
+//! What our clients trust and how they prove themselves.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use webpki::EndEntityCert;
+
+use crate::domain::{ClientKeyPin, from_hex};
 
 /// TLS settings of a client that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +33,39 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
+/// SHA-256 of the public key (`SubjectPublicKeyInfo`, DER) that a server must have, as [`ClientKeyPin`] is of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerKeyPin(ClientKeyPin);
+
+/// A text that is no pin.
+#[derive(Debug, thiserror::Error)]
+#[error("must be the SHA-256 of a public key in 64 hexadecimal digits")]
+pub struct NoPin;
+
+impl FromStr for ServerKeyPin {
+    type Err = NoPin;
+
+    fn from_str(text: &str) -> Result<Self, NoPin> {
+        let digits = text.bytes().all(|one| one.is_ascii_hexdigit());
+        let bytes = from_hex(text).filter(|_bytes| digits).ok_or(NoPin)?;
+        ClientKeyPin::from_slice(&bytes).map(Self).ok_or(NoPin)
+    }
+}
+
 /// A client configuration: TLS 1.2 and 1.3, trusting `ca` or, without it, the roots of the system; with the client
 /// certificate and key when both are given.
 pub fn client_config(
     ca: Option<&Path>,
     identity: Option<(&Path, &Path)>,
+) -> Result<ClientConfig, TlsError> {
+    pinned_client_config(ca, identity, None)
+}
+
+/// The same; with a pin the server must have that key, too.
+pub fn pinned_client_config(
+    ca: Option<&Path>,
+    identity: Option<(&Path, &Path)>,
+    pin: Option<ServerKeyPin>,
 ) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca {
@@ -40,17 +76,80 @@ pub fn client_config(
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let roots = Arc::new(roots);
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
-    Ok(match identity {
+        .with_root_certificates(Arc::clone(&roots));
+    let mut config = match identity {
         Some((chain, key)) => {
             let key_der = PrivateKeyDer::from_pem_file(key)
                 .map_err(|error| unreadable("private key", key, &error))?;
             builder.with_client_auth_cert(certificates(chain, "certificate")?, key_der)?
         }
         None => builder.with_no_client_auth(),
-    })
+    };
+    if let Some(pin) = pin {
+        let chain = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        config.dangerous().set_certificate_verifier(Arc::new(Pinned { chain, pin }));
+    }
+    Ok(config)
+}
+
+/// Verifies the chain as ever, and then the key.
+#[derive(Debug)]
+struct Pinned {
+    chain: Arc<WebPkiServerVerifier>,
+    pin: ServerKeyPin,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.chain.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        let key = EndEntityCert::try_from(end_entity)
+            .map(|end| ClientKeyPin::of(&end.subject_public_key_info()));
+        if key.is_ok_and(|key| key == self.pin.0) {
+            Ok(verified)
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
 }
 
 fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -61,4 +160,21 @@ fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'s
 
 fn unreadable(what: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> TlsError {
     TlsError::File { what, path: path.display().to_string(), cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_64_hexadecimal_digits() {
+        let pin = "ab".repeat(32);
+
+        assert_eq!(pin.parse::<ServerKeyPin>().unwrap(), pin.to_uppercase().parse().unwrap());
+        for text in
+            ["", "ab", &"ab".repeat(31), &"ab".repeat(33), &"+b".repeat(32), &"xy".repeat(32)]
+        {
+            assert!(text.parse::<ServerKeyPin>().is_err(), "{text}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, every key with a default, unknown keys refused, secrets by file or environment.
 
+mod destination;
 mod keys;
 mod secret;
 
@@ -17,6 +18,7 @@ use crate::gateway::Disagreement;
 use crate::store::DatabaseUrl;
 use crate::validation::{Policies, Policy, PolicyError, Setting, Strictness, Treatment, Weight};
 
+pub use destination::{DestinationConfig, DialectName, EgressConfig};
 pub(crate) use keys::private_file;
 pub use keys::{Keys, KeysError};
 pub use secret::SecretError;
@@ -82,6 +84,8 @@ section! {
         validation: ValidationConfig,
         /// How long data is kept.
         retention: RetentionConfig,
+        /// Where registries may stand.
+        egress: EgressConfig,
         /// Registries, by region code.
         #[serde(default)]
         regions: BTreeMap<String, RegionConfig>,
@@ -271,40 +275,6 @@ pub struct RegionConfig {
     pub production: Option<DestinationConfig>,
 }
 
-/// `[regions.CODE.test]` and `[regions.CODE.production]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DestinationConfig {
-    /// Address of the SOAP service.
-    pub url: String,
-    /// SOAP version: `1.2` or `1.1`.
-    #[serde(default = "soap_1_2")]
-    pub soap: String,
-    /// Our username there.
-    pub username: String,
-    /// File with our password there.
-    #[serde(default)]
-    pub password_file: String,
-    /// Environment variable with our password there.
-    #[serde(default)]
-    pub password_env: String,
-    /// Our facilityID there.
-    pub facility_id: String,
-    /// Authority of its certificate; the system's roots when empty.
-    #[serde(default)]
-    pub ca: PathBuf,
-    /// Our client certificate.
-    #[serde(default)]
-    pub certificate: PathBuf,
-    /// Its key.
-    #[serde(default)]
-    pub key: PathBuf,
-}
-
-fn soap_1_2() -> String {
-    "1.2".to_owned()
-}
-
 impl RegionConfig {
     /// The registry of one environment, when it is not the loopback registry.
     pub const fn destination(&self, environment: Environment) -> Option<&DestinationConfig> {
@@ -373,18 +343,9 @@ impl Config {
         (path(&self.keys.server, "server.key"), path(&self.keys.body, "body.key"))
     }
 
-    /// Our password at a registry.
-    pub fn destination_password(
-        to: &DestinationConfig,
-        key: &str,
-    ) -> Result<crate::domain::Password, ConfigError> {
-        secret::read(key, "", &to.password_file, &to.password_env)
-            .map_err(|error| ConfigError::value(key, error))?
-            .ok_or_else(|| ConfigError::value(key, "give password_file or password_env"))
-    }
-
     /// What TOML's types cannot say.
     fn check(&self) -> Result<(), ConfigError> {
+        let egress = self.egress.egress()?;
         for (code, region) in &self.regions {
             let key = format!("regions.{code}");
             let known = code.parse::<RegionCode>().ok().filter(|code| code.facts().managed);
@@ -396,24 +357,7 @@ impl Config {
             }
             for environment in Environment::ALL {
                 let Some(to) = region.destination(*environment) else { continue };
-                if !to.url.starts_with("https://") {
-                    return Err(ConfigError::value(
-                        format!("{key}.{environment}.url"),
-                        "must begin with https://",
-                    ));
-                }
-                if to.certificate.as_os_str().is_empty() != to.key.as_os_str().is_empty() {
-                    return Err(ConfigError::value(
-                        format!("{key}.{environment}"),
-                        "give both certificate and key, or neither",
-                    ));
-                }
-                if !matches!(to.soap.as_str(), "1.1" | "1.2") {
-                    return Err(ConfigError::value(
-                        format!("{key}.{environment}.soap"),
-                        "must be \"1.2\" or \"1.1\"",
-                    ));
-                }
+                to.check(&format!("{key}.{environment}"), &egress)?;
             }
         }
         self.check_server()?;

@@ -9,7 +9,8 @@
 //! strict about safety: no DTD, no processing instruction, bounded depth and counts, linear time, exact
 //! characters. Both are lenient about shape where real clients need it.
 //!
-//! Who writes: `write` (replies, and our own client's requests) and `fault`. `types` is the promise in struct
+//! Who writes: `write` (replies, and our own client's requests), `write_2014` (requests to services of the contract of
+//! 2014) and `fault`. `types` is the promise in struct
 //! form; `write` gives the same bytes faster, and a test holds the two together.
 //!
 //! Rule: this module never looks inside HL7 text, decides nothing about HTTP and imports nothing of ours.
@@ -26,6 +27,7 @@ mod text;
 mod types;
 mod version;
 mod write;
+mod write_2014;
 mod wsdl;
 
 pub use self::envelope::{
@@ -40,6 +42,9 @@ pub use self::version::{Charset, MediaType, OperationName, SoapVersion, Unsuppor
 pub use self::write::{
     EchoReply, connectivity_test_request, connectivity_test_response,
     submit_single_message_request, submit_single_message_response,
+};
+pub use self::write_2014::{
+    To, connectivity_test_request_2014, submit_single_message_request_2014,
 };
 pub use self::wsdl::{wsdl, wsdl_matches_query};
 

@@ -83,6 +83,14 @@ impl OperationName {
         }
     }
 
+    /// The action of a request in the contract of 2014.
+    pub const fn action_2014(self) -> &'static str {
+        match self {
+            Self::ConnectivityTest => "urn:cdc:iisb:2014:IISPortType:ConnectivityTestRequest",
+            Self::SubmitSingleMessage => "urn:cdc:iisb:2014:IISPortType:SubmitSingleMessageRequest",
+        }
+    }
+
     /// The action of a reply.
     pub const fn response_action(self) -> &'static str {
         match self {

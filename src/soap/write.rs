@@ -227,7 +227,7 @@ fn body(
     }
 }
 
-fn element(out: &mut Vec<u8>, name: &str, text: &str) {
+pub(super) fn element(out: &mut Vec<u8>, name: &str, text: &str) {
     for part in ["<", name, ">"] {
         out.extend_from_slice(part.as_bytes());
     }

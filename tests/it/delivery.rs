@@ -260,7 +260,7 @@ async fn what_was_queued_while_the_registry_was_down_is_delivered_when_it_is_bac
     let waiting = delivery(&app, "ONE").await;
     assert_eq!((waiting.state, waiting.attempts), (DeliveryState::Queued, 1));
     let told = waiting.last_error.unwrap();
-    assert!(told.starts_with("the call did not reach its end: no connection"), "{told}");
+    assert!(told.starts_with("no connection: it was refused"), "{told}");
     assert!(
         waiting.next_attempt_at.seconds_since(Timestamp::now()) <= 15,
         "the first wait is 15 s"

@@ -1,12 +1,14 @@
 //! The one integration program. Every test goes through a TLS socket, the binary or the store's door, on the database that
 //! `TEST_POSTGRES_URL` names or, without it, on a SQLite file of its own.
 //!
+//! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
+//! - `egress`: where the Gateway calls, and whom it believes there
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
@@ -32,12 +34,14 @@
 
 mod support;
 
+mod adapters;
 mod cli;
 mod clients;
 mod codes;
 mod corpus;
 mod credentials;
 mod delivery;
+mod egress;
 mod envelopes;
 mod faults;
 mod floors;
