@@ -11,6 +11,7 @@ mod deliver;
 #[cfg(test)]
 mod fixture;
 mod order;
+mod query;
 mod reply;
 mod resend;
 mod route;

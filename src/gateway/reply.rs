@@ -2,8 +2,8 @@
 
 use crate::domain::{Diagnostic, Failure, MessageId, RegionCode, Timestamp, Told};
 use crate::gateway::Gateway;
-use crate::gateway::submit::capped;
-use crate::hl7::{Ack, ErrorCode, ErrorLine, Header, Identity, Location, Severity};
+use crate::gateway::submit::{Submission, capped};
+use crate::hl7::{Ack, AckCode, ErrorCode, ErrorLine, Header, Identity, Location, Query, Severity};
 
 impl Gateway {
     /// The Gateway's own ACK: with a region the message is durable and on its way, without one it goes no further.
@@ -16,6 +16,27 @@ impl Gateway {
         region: Option<RegionCode>,
     ) -> String {
         own_ack(&self.settings.identity, header, &id.to_string(), now, found, region)
+    }
+
+    /// The Gateway's own answer to a query: RSP by profile Z33, or an ACK when the query cannot be repeated in one.
+    pub(super) fn query_refusal(
+        &self,
+        submission: &Submission<'_, '_>,
+        found: &[Diagnostic],
+    ) -> String {
+        let Submission { id, now, header, message, .. } = *submission;
+        let told = Told::of(found);
+        let ack = Ack {
+            request: Some(header),
+            code: told.code(),
+            lines: &told.lines(),
+            control_id: &id.to_string(),
+            now: now.utc().fixed_offset(),
+            identity: &self.settings.identity,
+        };
+        // Who sends something that is not processed at all need not understand an RSP.
+        let query = Query::of(message).filter(|_| told.code() != AckCode::AR);
+        query.map_or_else(|| ack.to_message(), |query| query.refusal(&ack))
     }
 
     /// AE for a message that was accepted and that its registry will not take, whatever we do.

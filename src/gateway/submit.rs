@@ -15,7 +15,9 @@ use crate::gateway::deliver::{Attempt, Delivered};
 use crate::gateway::order;
 use crate::gateway::route::{Route, route};
 use crate::gateway::{Gateway, LEASE_MARGIN};
-use crate::hl7::{ApplicationError, ErrorCode, Header, Location, Message, ParseError, Reply};
+use crate::hl7::{
+    ApplicationError, ErrorCode, Header, Location, Message, MessageKind, ParseError, Reply,
+};
 use crate::store::{Acceptance, Accepted, Directory, NewDelivery, Part, StoreError};
 use crate::validation;
 
@@ -99,6 +101,8 @@ pub enum Outcome {
     Relayed,
     /// The reply of an earlier, equal submission.
     Repeated,
+    /// The Gateway's own answer to a query that no registry answered.
+    Unanswered,
 }
 
 impl Outcome {
@@ -109,6 +113,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Relayed => "relayed",
             Self::Repeated => "repeated",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -190,14 +195,17 @@ impl Gateway {
                 now,
                 sender: &sender,
                 text,
+                message: &message,
                 header: &header,
                 control_id: &control_id,
                 message_type: &message_type,
                 body_digest,
                 patient: patient.as_deref(),
             };
-            let judged = self.judge(&directory, &submission, &message);
-            self.make_room(&directory, &judged)?;
+            let judged = self.judge(&directory, &submission);
+            if !submission.is_query() {
+                self.make_room(&directory, &judged)?;
+            }
             match self.accept(&submission, &judged, directory.revision).await? {
                 Accepted::Stored { behind } => {
                     return Ok(self.answer(&submission, judged, behind).await);
@@ -263,13 +271,8 @@ impl Gateway {
     }
 
     /// Header, then route, then content by the rules of the region, then the reply that we would give ourselves; a message that is not processed is not routed.
-    fn judge(
-        &self,
-        directory: &Directory,
-        submission: &Submission<'_, '_>,
-        message: &Message<'_>,
-    ) -> Judged {
-        let Submission { sender, header, .. } = *submission;
+    fn judge(&self, directory: &Directory, submission: &Submission<'_, '_>) -> Judged {
+        let Submission { sender, header, message, .. } = *submission;
         let environment = sender.environment();
         let mut found =
             validation::check_header(message, header, environment, &self.settings.processing);
@@ -304,9 +307,15 @@ impl Gateway {
     ) -> Judged {
         let Submission { id, now, header, .. } = *submission;
         let found = capped(found);
-        let own_reply = self.own_reply(header, id, now, &found, route.as_ref().map(Route::region));
-        let relay =
-            route.as_ref().and_then(|route| self.relay_place(directory, route.place(), now));
+        let own_reply = if submission.is_query() {
+            self.query_refusal(submission, &found)
+        } else {
+            self.own_reply(header, id, now, &found, route.as_ref().map(Route::region))
+        };
+        let relay = route
+            .as_ref()
+            .filter(|_| !submission.is_query())
+            .and_then(|route| self.relay_place(directory, route.place(), now));
         Judged { route, found, own_reply, relay }
     }
 
@@ -329,17 +338,17 @@ impl Gateway {
         revision: i64,
     ) -> Result<Acceptance, StoreError> {
         let Submission { id, now, sender, text, control_id, .. } = *submission;
-        let at_once = judged.relay.is_none();
-        let delivery =
-            judged.route.as_ref().map(|route| self.new_delivery(route, !at_once, submission));
+        let asks = judged.route.is_some() && submission.is_query();
+        let at_once = judged.relay.is_none() && !asks;
+        let taken = judged.route.as_ref().filter(|_| !asks);
+        let delivery = taken.map(|route| self.new_delivery(route, !at_once, submission));
         let vault = self.store.vault();
         let reply = at_once.then(|| vault.seal(id, Part::Reply, judged.own_reply.as_bytes()));
         Ok(Acceptance {
             revision,
-            submission_key: judged
-                .route
-                .is_some()
-                .then(|| format!("{} {} {control_id}", sender.site().id, sender.environment())),
+            submission_key: taken.map(|_route| {
+                format!("{} {} {control_id}", sender.site().id, sender.environment())
+            }),
             body_digest: submission.body_digest,
             body: vault.seal(id, Part::Body, text.as_bytes())?,
             reply: reply.transpose()?,
@@ -357,10 +366,10 @@ impl Gateway {
                 control_id: control_id.to_owned(),
                 message_type: submission.message_type.to_owned(),
                 size: i64::try_from(text.len()).unwrap_or(i64::MAX),
-                state: if judged.route.is_some() {
-                    MessageState::Accepted
-                } else {
-                    MessageState::Refused
+                state: match (&judged.route, asks) {
+                    (None, _) => MessageState::Refused,
+                    (Some(_), true) => MessageState::Unanswered,
+                    (Some(_), false) => MessageState::Accepted,
                 },
                 ack_code: ack_code(&judged.found).code().to_owned(),
                 diagnostics: i64::try_from(judged.found.len()).unwrap_or(i64::MAX),
@@ -401,6 +410,14 @@ impl Gateway {
         let Some(route) = &judged.route else {
             return submission.submitted(judged, Outcome::Refused);
         };
+        if submission.is_query() {
+            let asked = self.ask(route.place(), submission).await;
+            let outcome = if asked.answered { Outcome::Relayed } else { Outcome::Unanswered };
+            let mut answered = submission.submitted(judged, outcome);
+            answered.facts.ack_code = asked.ack_code;
+            answered.reply = asked.reply;
+            return answered;
+        }
         self.backlog.accepted(route.place());
         let Some(place) = judged.relay.take().filter(|_| !behind) else {
             self.work.notify_one();
@@ -511,12 +528,13 @@ pub(super) fn capped(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 /// What stays the same however often a submission is judged.
 #[derive(Clone, Copy)]
-struct Submission<'m, 'a> {
-    id: MessageId,
-    now: Timestamp,
+pub(super) struct Submission<'m, 'a> {
+    pub(super) id: MessageId,
+    pub(super) now: Timestamp,
     sender: &'m AuthenticatedSender,
-    text: &'a str,
-    header: &'m Header<'a>,
+    pub(super) text: &'a str,
+    pub(super) message: &'m Message<'a>,
+    pub(super) header: &'m Header<'a>,
     control_id: &'m str,
     message_type: &'m str,
     body_digest: [u8; 32],
@@ -525,6 +543,11 @@ struct Submission<'m, 'a> {
 }
 
 impl Submission<'_, '_> {
+    /// Whether it asks for something: it is not kept for delivery but asked once.
+    fn is_query(&self) -> bool {
+        self.header.kind() == Some(MessageKind::QbpQ11)
+    }
+
     fn submitted(&self, judged: Judged, outcome: Outcome) -> Submitted {
         let Judged { route, found, own_reply, relay: _ } = judged;
         Submitted {
@@ -591,6 +614,7 @@ mod tests {
             now,
             sender: &sender,
             text: HL7,
+            message: &message,
             header: &header,
             control_id: "ONE",
             message_type: "VXU^V04",

@@ -92,7 +92,15 @@ impl Ack<'_> {
 
     /// Appends the acknowledgement.
     pub fn write(&self, out: &mut String) {
-        self.write_header(out);
+        self.write_header(out, ["ACK", self.trigger(), "ACK"], "Z23");
+        self.write_acknowledgement(out);
+        for line in self.lines {
+            line.write(out);
+        }
+    }
+
+    /// MSA.
+    pub(super) fn write_acknowledgement(&self, out: &mut String) {
         out.push_str("MSA|");
         out.push_str(self.code.code());
         out.push('|');
@@ -102,12 +110,10 @@ impl Ack<'_> {
             echo(out, control_id, request.delimiters);
         }
         out.push('\r');
-        for line in self.lines {
-            line.write(out);
-        }
     }
 
-    fn write_header(&self, out: &mut String) {
+    /// MSH with this MSH-9 and MSH-21.
+    pub(super) fn write_header(&self, out: &mut String, kind: [&str; 3], profile: &str) {
         out.push_str("MSH|^~\\&|");
         escape_within(out, &self.identity.application, DESIGNATOR_LENGTH);
         out.push('|');
@@ -122,14 +128,17 @@ impl Ack<'_> {
         }
         out.push('|');
         write_timestamp(out, &self.now);
-        out.push_str("||ACK^");
-        out.push_str(self.trigger());
-        out.push_str("^ACK|");
+        let [code, trigger, structure] = kind;
+        for part in ["||", code, "^", trigger, "^", structure, "|"] {
+            out.push_str(part);
+        }
         escape_within(out, self.control_id, CONTROL_ID_LENGTH);
         out.push('|');
         let processing = self.request.and_then(Header::processing).unwrap_or(ProcessingId::P);
         out.push_str(processing.code());
-        out.push_str("|2.5.1|||NE|NE|||||Z23^CDCPHINVS\r");
+        out.push_str("|2.5.1|||NE|NE|||||");
+        out.push_str(profile);
+        out.push_str("^CDCPHINVS\r");
     }
 
     /// The trigger of the request if it can be one, else V04.
@@ -143,7 +152,7 @@ impl Ack<'_> {
 }
 
 impl ErrorLine<'_> {
-    fn write(&self, out: &mut String) {
+    pub(super) fn write(&self, out: &mut String) {
         out.push_str("ERR||");
         if let Some(location) = self.location {
             // Writing to a String does not fail.

@@ -7,6 +7,7 @@
 //! May import `domain`, `endpoint` (bodies and responses), `hl7`, `soap`, `store` and `validation`.
 
 mod behaviour;
+mod history;
 mod misbehave;
 mod scripts;
 
@@ -21,7 +22,7 @@ use crate::domain::{
     Diagnostic, Environment, MessageId, Password, RegionCode, ServerKey, Timestamp, Told,
 };
 use crate::endpoint::{Room, plain_soap_response, read_body};
-use crate::hl7::{Ack, ErrorCode, Header, Identity, Location, Message};
+use crate::hl7::{Ack, ErrorCode, Header, Identity, Location, Message, MessageKind, Query};
 use crate::loopback::behaviour::{Act, Call, Deed, Plan};
 use crate::loopback::misbehave::{Answer, Said, acknowledgement, cut};
 use crate::loopback::scripts::{Script, Scripts};
@@ -187,7 +188,8 @@ impl Loopback {
         let now = Timestamp::now();
         let id = self.store.next_message_id(now);
         let (plan, mut found) = self.decide(destination, &message, &header, script, now)?;
-        if plan.keep {
+        let query = Query::of(&message).filter(|_| header.kind() == Some(MessageKind::QbpQ11));
+        if plan.keep && query.is_none() {
             self.keep(record(id, region, environment, now, &header, text)).await?;
         }
         found.truncate(FINDINGS);
@@ -202,9 +204,16 @@ impl Loopback {
             now: now.utc().fixed_offset(),
             identity: &identity,
         };
+        let told = match query {
+            Some(query) if !found.iter().any(Diagnostic::stops) => {
+                self.history(destination, query, &ack).await
+            }
+            Some(query) => query.refusal(&ack),
+            None => ack.to_message(),
+        };
         let text = match plan.act {
-            Act::Deed(deed) => acknowledgement(deed, &ack.to_message()),
-            Act::Status(..) => ack.to_message(),
+            Act::Deed(deed) => acknowledgement(deed, &told),
+            Act::Status(..) => told,
         };
         Ok((plan, Said::Ack { text, quotation: quotation(&message) }))
     }

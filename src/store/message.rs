@@ -137,6 +137,34 @@ impl Store {
         .await
     }
 
+    /// Records how a query ended, and what is wrong with the registry's answer.
+    pub async fn query_settled(
+        &self,
+        id: MessageId,
+        state: MessageState,
+        ack_code: String,
+        found: Vec<DiagnosticRecord>,
+    ) -> Result<(), StoreError> {
+        self.write(move |conn| {
+            let known = message::table.find(id).select(message::diagnostics).first::<i64>(conn)?;
+            let more = i64::try_from(found.len()).unwrap_or(i64::MAX);
+            diesel::update(message::table.find(id))
+                .set((
+                    message::state.eq(state),
+                    message::ack_code.eq(ack_code),
+                    message::diagnostics.eq(known + more),
+                ))
+                .execute(conn)?;
+            let first = i32::try_from(known).unwrap_or(i32::MAX);
+            for (one, position) in found.iter().zip(first..) {
+                let row = diagnostic_row(id, one, position);
+                on_either!(conn, conn => diesel::insert_into(diagnostic::table).values(row).execute(conn)?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// One message with its diagnostics and its delivery.
     pub async fn message_by_id(
         &self,
@@ -558,8 +586,17 @@ struct DiagnosticRow<'a> {
 }
 
 fn diagnostic_rows(one: &Acceptance) -> impl Iterator<Item = DiagnosticRow<'_>> {
-    one.diagnostics.iter().zip(0..).map(|(found, position)| DiagnosticRow {
-        message_id: one.record.id,
+    let rows = one.diagnostics.iter().zip(0..);
+    rows.map(|(found, position)| diagnostic_row(one.record.id, found, position))
+}
+
+fn diagnostic_row(
+    message_id: MessageId,
+    found: &DiagnosticRecord,
+    position: i32,
+) -> DiagnosticRow<'_> {
+    DiagnosticRow {
+        message_id,
         position,
         rule: &found.rule,
         location: &found.location,
@@ -570,7 +607,7 @@ fn diagnostic_rows(one: &Acceptance) -> impl Iterator<Item = DiagnosticRow<'_>> 
         effect: found.effect,
         start_byte: found.start,
         end_byte: found.end,
-    })
+    }
 }
 
 /// The group as arrays, one for each column: a single statement that does not grow with the group.

@@ -46,8 +46,8 @@ pub fn check_header(
     judged(message, header, message_type(header), processing_id, rules.allowed(environment))
 }
 
-/// The same for any kind of message that has a profile: of queries and replies only the header itself is judged, for
-/// nobody submits them. A reply repeats the MSH-11 that it was asked with.
+/// The same for any kind of message that has a profile: of replies only the header itself is judged, for nobody submits
+/// them. A reply repeats the MSH-11 that it was asked with.
 pub fn check_any_header(
     message: &Message<'_>,
     header: &Header<'_>,
@@ -56,8 +56,7 @@ pub fn check_any_header(
 ) -> Vec<Diagnostic> {
     let kind = header.kind();
     let is_reply = matches!(kind, Some(MessageKind::Ack | MessageKind::Rsp));
-    let is_query = kind == Some(MessageKind::QbpQ11);
-    let message_type = message_type(header).filter(|_| !is_reply && !is_query);
+    let message_type = message_type(header).filter(|_| !is_reply);
     let processing_id = processing_id(header, environment, rules).filter(|_| !is_reply);
     judged(message, header, message_type, processing_id, rules.allowed(environment))
 }
@@ -91,11 +90,10 @@ fn delimiters(message: &Message<'_>) -> Option<&'static str> {
     (!message.delimiters().is_standard()).then_some("IZ-13")
 }
 
-/// Only `VXU^V04` is taken. Source: HL7 tables 0076 and 0003; error codes 200 and 201.
+/// `VXU^V04` and `QBP^Q11` are taken. Source: HL7 tables 0076 and 0003; error codes 200 and 201.
 fn message_type(header: &Header<'_>) -> Option<&'static str> {
     match header.kind() {
-        Some(MessageKind::VxuV04) => None,
-        Some(MessageKind::QbpQ11) => Some("GW-MSH-9-QUERY"),
+        Some(MessageKind::QbpQ11 | MessageKind::VxuV04) => None,
         Some(MessageKind::Ack | MessageKind::Rsp) => Some("GW-MSH-9-REPLY"),
         None if header.message_code.text() == Some(b"VXU") => Some("GW-MSH-9-EVENT"),
         None => Some("GW-MSH-9"),

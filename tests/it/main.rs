@@ -16,6 +16,7 @@
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
+//! - `queries`: relayed while the sender waits, unchanged, never repeated
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
 //! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
@@ -50,6 +51,7 @@ mod outage;
 mod pages;
 mod privacy;
 mod quality_suite;
+mod queries;
 mod queue;
 mod registry;
 mod routing;

@@ -603,12 +603,11 @@ async fn an_operator_may_let_test_senders_say_p_and_they_still_reach_the_test_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_version_2_5_1_of_vxu_v04_is_taken() {
+async fn only_version_2_5_1_of_vxu_and_qbp_is_taken() {
     let app = TestApp::start().await;
     let sender = app.test_sender().await;
     let fix = "Send immunizations as VXU^V04^VXU_V04";
     let cases = [
-        ("QUERY", 9, "QBP^Q11^QBP_Q11", ["MSH^1^9^1^1", "200", "E", ""], fix),
         ("ADT", 9, "ADT^A08", ["MSH^1^9^1^1", "200", "E", ""], fix),
         ("REPLY", 9, "ACK^V04^ACK", ["MSH^1^9^1^1", "200", "E", ""], fix),
         ("NONE", 9, "", ["MSH^1^9", "200", "E", ""], fix),
@@ -626,18 +625,6 @@ async fn only_version_2_5_1_of_vxu_v04_is_taken() {
     }
     let short = app.submit(&sender, &message("SHORT", &[(9, "VXU^V04")])).await.hl7();
     assert_told(&short, "AE", &[["MSH^1^9^1^3", "101", "W", "7"]]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_query_is_refused_with_ar_200() {
-    let app = TestApp::start().await;
-    let sender = app.test_sender().await;
-    let query = replace_field(include_str!("../fixtures/hl7/qbp_z34.hl7"), "MSH", 4, "DE-000001");
-
-    let reply = app.submit(&sender, &query).await.hl7();
-
-    assert_told(&reply, "AR", &[["MSH^1^9^1^1", "200", "E", ""]]);
-    assert_says(&reply, &["Queries (QBP) are not taken by this Gateway"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

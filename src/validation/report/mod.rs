@@ -189,9 +189,9 @@ impl Verdict {
             Self::NotAccepted => "not accepted (AE)",
             Self::NotProcessed => "not processed (AR)",
             Self::Unreadable => "cannot be read",
-            Self::Good => "good; it is no submission",
-            Self::GoodWithWarnings => "has warnings; it is no submission",
-            Self::Faulty => "has errors; it is no submission",
+            Self::Good => "good; it holds nothing to store",
+            Self::GoodWithWarnings => "has warnings; it holds nothing to store",
+            Self::Faulty => "has errors; it holds nothing to store",
         }
     }
 }

@@ -1,0 +1,125 @@
+//! Queries (QBP): asked of the responsible Site's registry while the sender waits, never queued, never repeated. The
+//! registry's answer is passed on unchanged. A registry that cannot be asked is told as an error, never as "no match".
+
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use crate::domain::{
+    Diagnostic, DiagnosticRecord, Failure, FailureClass, MessageId, MessageState, RegionCode,
+    Timestamp,
+};
+use crate::gateway::Gateway;
+use crate::gateway::submit::{Submission, capped};
+use crate::hl7::{ErrorCode, Header, Location, Message, Reply};
+use crate::store::Place;
+
+/// What came of a question.
+pub(super) struct Asked {
+    /// The registry's answer, or ours that says why there is none.
+    pub(super) reply: String,
+    /// MSA-1 of it.
+    pub(super) ack_code: String,
+    /// Whether it is the registry's.
+    pub(super) answered: bool,
+}
+
+impl Gateway {
+    /// Asks a registry, and records what came of it without making the sender wait.
+    pub(super) async fn ask(&self, place: Place, submission: &Submission<'_, '_>) -> Asked {
+        let result = self.answer_of(place, submission).await;
+        let (asked, found) = match result {
+            Ok(reply) => {
+                let code = Reply::read(reply.as_bytes());
+                let ack_code = code.map_or("", |reply| reply.code().code()).to_owned();
+                let found = self.judge_answer(&reply, place, submission.now);
+                (Asked { reply, ack_code, answered: true }, found)
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    message.id = %submission.id, delivery.region = %place.0, delivery.environment = %place.1,
+                    delivery.class = failure.class.word(), "query {} had no answer: {failure}", submission.id
+                );
+                let reply = self.unanswered(submission, place.0, &failure);
+                (Asked { reply, ack_code: "AE".to_owned(), answered: false }, vec![])
+            }
+        };
+        self.record_answer(submission.id, &asked, found);
+        asked
+    }
+
+    async fn answer_of(
+        &self,
+        place: Place,
+        submission: &Submission<'_, '_>,
+    ) -> Result<String, Failure> {
+        let (region, environment) = place;
+        if let Some(why) = self.store.directory().stopped(place, submission.now) {
+            return Err(Failure::new(FailureClass::Transient, why.word()));
+        }
+        let room =
+            self.relays.get(&place).and_then(|room| Arc::clone(room).try_acquire_owned().ok());
+        let Some(_room) = room else {
+            return Err(Failure::new(FailureClass::Transient, "too many calls wait for it"));
+        };
+        let text = std::str::from_utf8(submission.message.body()).unwrap_or(submission.text);
+        let outgoing = self.backends.outgoing(region, environment, text)?;
+        let asking = self.backends.query(region, environment, &outgoing);
+        timeout(self.settings.relay_deadline, asking)
+            .await
+            .unwrap_or_else(|_late| Err(Failure::new(FailureClass::Ambiguous, "no answer in time")))
+    }
+
+    /// What is wrong with a registry's answer by its profile: told to operators, never a reason to withhold it.
+    fn judge_answer(
+        &self,
+        reply: &str,
+        (region, environment): Place,
+        now: Timestamp,
+    ) -> Vec<Diagnostic> {
+        let Ok(message) = Message::parse(reply.as_bytes()) else { return vec![] };
+        let header = Header::of(&message);
+        let policy = self.settings.policies.of(environment, Some(region));
+        let found = self.settings.validator.check(&message, &header, policy, now);
+        for one in &found {
+            metrics::counter!("gateway_registry_answer_findings_total", "destination" => region.as_str(), "mode" => environment.word(), "rule" => one.rule).increment(1);
+        }
+        capped(found)
+    }
+
+    fn record_answer(&self, id: MessageId, asked: &Asked, found: Vec<Diagnostic>) {
+        let state = if asked.answered { MessageState::Answered } else { MessageState::Unanswered };
+        let records: Vec<DiagnosticRecord> = found.iter().map(of_the_answer).collect();
+        let (store, ack_code) = (Arc::clone(&self.store), asked.ack_code.clone());
+        self.deliveries.spawn_on(
+            async move {
+                if let Err(error) = store.query_settled(id, state, ack_code, records).await {
+                    tracing::warn!(message.id = %id, "the end of query {id} was not recorded: {error}");
+                }
+            },
+            &self.runtime,
+        );
+    }
+
+    /// Our answer in place of the registry's.
+    fn unanswered(
+        &self,
+        submission: &Submission<'_, '_>,
+        region: RegionCode,
+        failure: &Failure,
+    ) -> String {
+        let text = format!(
+            "The registry of {region} did not answer ({}). This says nothing about the patient. Ask again later.",
+            failure.text
+        );
+        let at = Location::segment("MSH", 1);
+        let found = [Diagnostic::reject("GW-QUERY", ErrorCode::ApplicationInternalError, at, text)];
+        self.query_refusal(submission, &found)
+    }
+}
+
+/// A finding about the answer, told apart from those about the query.
+fn of_the_answer(found: &Diagnostic) -> DiagnosticRecord {
+    let record = found.record();
+    DiagnosticRecord { text: format!("In the registry's answer: {}", record.text), ..record }
+}
