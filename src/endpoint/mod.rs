@@ -1,8 +1,9 @@
-//! The SOAP edge: HTTP in, HTTP out. The only place, with the loopback registry, where SOAP faults and their status are
+//! The edge for senders: HTTP in, HTTP out; SOAP, and JSON for outcomes. The only place, with the loopback registry, where SOAP faults and their status are
 //! made. May import `domain`, `gateway` and `soap`.
 
 mod body;
 mod health;
+mod outcome;
 mod soap;
 mod summary;
 
@@ -61,9 +62,11 @@ impl Endpoint {
     }
 }
 
-/// The routes of the SOAP service, with and without a trailing slash; any method, so that none is answered with HTML.
+/// The routes of the SOAP service, with and without a trailing slash; any method, so that none is answered with HTML. And
+/// what became of messages.
 pub fn routes(config: &mut web::ServiceConfig) {
     for path in [SOAP_PATH, "/IISService/", "/iisservice", "/iisservice/"] {
         config.route(path, web::route().to(soap::serve));
     }
+    outcome::routes(config);
 }

@@ -11,6 +11,7 @@ mod deliver;
 #[cfg(test)]
 mod fixture;
 mod order;
+mod outcome;
 mod query;
 mod reply;
 mod resend;
@@ -40,6 +41,7 @@ use crate::store::{Directory, Place, RetentionLimits, Store};
 use crate::validation::{Policies, ProcessingRules, Validator};
 
 pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
+pub use outcome::{Inquirer, InquiryError, MessageOutcome};
 pub use reply::ack_preview;
 pub use resend::resend_edited;
 pub use route::{Disagreement, RoutingRules};

@@ -13,6 +13,7 @@
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
 //! - `outage`: the database cannot be written, the disk is full
+//! - `outcome`: what became of a message, asked by its sender
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
@@ -48,6 +49,7 @@ mod faults;
 mod floors;
 mod nist;
 mod outage;
+mod outcome;
 mod pages;
 mod privacy;
 mod quality_suite;
