@@ -72,11 +72,6 @@ impl<'m, 'a> Spot<'m, 'a> {
         Self { component, subcomponent, bytes, parent: self.bytes, ..self }
     }
 
-    /// A part that is not there.
-    pub(super) fn absent_part(self, number: usize, nested: bool) -> Self {
-        self.part(number, &[], nested)
-    }
-
     /// As ERR-2 names it.
     pub(super) fn location(&self) -> Location {
         let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
@@ -250,14 +245,19 @@ impl<'c> Described<'c> {
 }
 
 /// The value of a component of the first repetition, or with component 0 of the whole first repetition.
+#[inline]
 pub(super) fn text<'a>(
     segment: Segment<'_, 'a>,
     field: usize,
     component: usize,
 ) -> Option<&'a [u8]> {
     let field = segment.field(field);
+    // Most fields are empty.
+    if field.bytes().is_empty() {
+        return None;
+    }
     match component {
         0 => field.repetition(1).value().text(),
-        n => field.component(n).value().text(),
+        n => field.component_text(n),
     }
 }
