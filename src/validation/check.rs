@@ -8,7 +8,7 @@ use crate::hl7::{Location, Message, Segment};
 use crate::validation::catalogue::{Catalogue, Rule, Treatment, Weight};
 use crate::validation::codes::Codes;
 use crate::validation::found::{Finding, quoted};
-use crate::validation::layout::{Layout, Order};
+use crate::validation::layout::Layout;
 use crate::validation::policy::Policy;
 use crate::validation::profile::{Kind, Profile, Profiles};
 
@@ -176,7 +176,8 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
             let (weight, treatment) = self.policy.weigh(rule, at.as_ref());
             weight == Weight::E && treatment != Treatment::Keep
         };
-        let rule = rule.filter(|rule| !self.is_full() || matters(rule));
+        let is_told = |rule: &&'static Rule| !self.policy.is_silent(rule, at.as_ref());
+        let rule = rule.filter(is_told).filter(|rule| !self.is_full() || matters(rule));
         let finding = rule.map(|rule| {
             let name = self.name_of(at.as_ref());
             self.found.push(Finding {
@@ -230,11 +231,6 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
     pub(super) fn first(&self, name: [u8; 3]) -> Option<Segment<'m, 'a>> {
         let mut placed = self.layout.segments.iter().filter(|placed| placed.slot.is_some());
         placed.find(|placed| placed.segment.is(&name)).map(|placed| placed.segment)
-    }
-
-    /// The order groups.
-    pub(super) fn orders(&self) -> Vec<Order> {
-        self.layout.orders.clone()
     }
 }
 
