@@ -223,10 +223,11 @@ impl Catalogue {
 /// The element that a location names, whichever segment and repetition it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Element {
-    segment: [u8; 3],
+    /// First, because elements differ by it most.
     field: u16,
     component: u16,
     subcomponent: u16,
+    segment: [u8; 3],
 }
 
 impl Element {

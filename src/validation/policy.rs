@@ -92,11 +92,10 @@ struct Weighing {
 
 impl Weighing {
     fn at(&self, location: Option<&Location>) -> (Weight, Treatment) {
-        if self.elements.is_empty() {
+        let Some(element) = location.filter(|_| !self.elements.is_empty()).map(Element::of) else {
             return self.everywhere;
-        }
-        let element = location.map(Element::of);
-        let set = self.elements.iter().find(|(one, _)| Some(*one) == element);
+        };
+        let set = self.elements.iter().find(|(one, _)| *one == element);
         set.map_or(self.everywhere, |(_, here)| *here)
     }
 }

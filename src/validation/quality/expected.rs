@@ -119,12 +119,14 @@ fn of_segment(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>, asked: &[
         return;
     }
     for Asked { field, component, when: (other, part, wanted) } in asked {
+        let at = element(here, *field, *component);
+        if check.policy.is_silent(rule, Some(&at)) {
+            continue;
+        }
         let is_asked = *other == 0
             || valued(segment, *other, *part)
                 && wanted.is_none_or(|wanted| text(segment, *other, *part) == Some(wanted));
-        let is_missing = is_asked && !valued(segment, *field, *component);
-        let at = element(here, *field, *component);
-        if is_missing && !check.policy.is_silent(rule, Some(&at)) {
+        if is_asked && !valued(segment, *field, *component) {
             check.add(EMPTY, &Spot::at(segment, *field, *component));
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn patient(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) 
     }
 }
 
-fn part<'a>(repetition: Repetition<'a>, number: usize) -> Option<&'a [u8]> {
+fn part(repetition: Repetition<'_>, number: usize) -> Option<&[u8]> {
     repetition.component(number).value().text()
 }
 

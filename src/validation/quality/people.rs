@@ -66,8 +66,7 @@ fn fault(value: &str, part: usize, is_of_patient: bool) -> Option<&'static str> 
     {
         return Some("DQ-NAME-SIGNS");
     }
-    let words =
-        || value.split(|one| matches!(one, ' ' | ',' | '.')).filter(|word| !word.is_empty());
+    let words = || value.split([' ', ',', '.']).filter(|word| !word.is_empty());
     let count = words().count();
     let is_repeated = value.chars().nth(2).is_some() && is_one_character(value);
     if is_repeated || count <= 2 && words().any(|word| is_among(word, &PLACEHOLDERS)) {
@@ -76,7 +75,7 @@ fn fault(value: &str, part: usize, is_of_patient: bool) -> Option<&'static str> 
     if part == 2 && words().next().is_some_and(|word| is_among(word, &NEWBORN)) {
         return Some("DQ-NAME-NEWBORN");
     }
-    let last = words().last().filter(|_| count > 1);
+    let last = words().next_back().filter(|_| count > 1);
     if last.is_some_and(|last| is_among(last, &SUFFIXES)) {
         return Some("DQ-NAME-SUFFIX");
     }
