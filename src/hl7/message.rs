@@ -134,6 +134,7 @@ impl<'a> Message<'a> {
     }
 
     /// The delimiters that split this message: those it states, as far as they are usable.
+    #[inline]
     pub fn delimiters(&self) -> Delimiters {
         self.delimiters
     }
@@ -204,6 +205,7 @@ impl<'a> Message<'a> {
     }
 
     /// The offsets of the field separators of one segment.
+    #[inline]
     pub(super) fn marks_of(&self, span: &SegmentSpan) -> &[u32] {
         self.marks.get(index(span.marks.0)..index(span.marks.1)).unwrap_or_default()
     }

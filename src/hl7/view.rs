@@ -32,6 +32,7 @@ impl<'a> Value<'a> {
     }
 
     /// The bytes of `Text`.
+    #[inline]
     pub fn text(&self) -> Option<&'a [u8]> {
         match *self {
             Self::Text(bytes) => Some(bytes),
@@ -78,6 +79,7 @@ impl<'m, 'a> Segment<'m, 'a> {
     }
 
     /// Whether this is its name.
+    #[inline]
     pub fn is(&self, name: &[u8; 3]) -> bool {
         self.span.name == *name
     }
@@ -109,6 +111,7 @@ impl<'m, 'a> Segment<'m, 'a> {
     }
 
     /// A field by its HL7 number, from 1. Of MSH, 1 is the field separator and 2 the encoding characters.
+    #[inline]
     pub fn field(&self, number: usize) -> Field<'a> {
         let marks = self.marks();
         let position = match (number.checked_sub(1), self.is_header()) {
@@ -128,7 +131,14 @@ impl<'m, 'a> Segment<'m, 'a> {
     /// All fields that are present, in order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'m, 'a> {
         let segment = *self;
-        (1..=segment.field_count()).map(move |number| segment.field(number))
+        let separator = (self.is_header() && self.field_count() > 0).then(|| self.separator());
+        let ends = self.marks().iter().skip(1).chain(std::iter::once(&self.span.end));
+        let mut literal = self.is_header();
+        let rest = self.marks().iter().zip(ends).map(move |(mark, end)| {
+            let is_literal = std::mem::take(&mut literal);
+            segment.part(index(*mark) + 1..index(*end), is_literal)
+        });
+        separator.into_iter().chain(rest)
     }
 
     /// The value at the field, repetition, component and subcomponent of a location; segment and sequence are not
@@ -212,6 +222,8 @@ impl<'a> Part<'a> {
         match self.bytes {
             _ if !self.present => Value::Absent,
             [] => Value::Empty,
+            // No delimiter is a letter or digit, so that nearly every value is told by its first byte.
+            bytes @ [first, ..] if first.is_ascii_alphanumeric() => Value::Text(bytes),
             b"\"\"" => Value::Null,
             bytes if self.literal => Value::Text(bytes),
             bytes if bytes.iter().all(blank) => Value::Blank,
@@ -226,14 +238,30 @@ impl<'a> Part<'a> {
 
     /// The part with that number, from 1.
     fn nth(self, separator: u8, number: usize) -> Self {
-        let Some(skipped) = number.checked_sub(1) else {
-            return self.missing();
-        };
-        self.split(separator).nth(skipped).unwrap_or_else(|| self.missing())
+        match number.checked_sub(1) {
+            Some(0) if self.literal => self,
+            Some(skipped) if self.present && !self.literal => self.behind(separator, skipped),
+            _ => self.missing(),
+        }
+    }
+
+    /// The part that stands behind so many separators.
+    fn behind(self, separator: u8, skipped: usize) -> Self {
+        // Values are short: looking at each byte is quicker than setting out to search.
+        let end = |rest: &[u8]| rest.iter().position(|byte| *byte == separator);
+        let mut rest = self.bytes;
+        for _ in 0..skipped {
+            match end(rest) {
+                Some(at) => rest = slice(rest, at + 1..rest.len()),
+                None => return self.missing(),
+            }
+        }
+        let start = self.start + self.bytes.len() - rest.len();
+        let bytes = slice(rest, 0..end(rest).unwrap_or(rest.len()));
+        Self { bytes, start, ..self }
     }
 
     fn split(self, separator: u8) -> impl Iterator<Item = Self> + use<'a> {
-        // Values are short: looking at each byte is quicker than setting out to search.
         let parts = self.bytes.split(move |byte| *byte == separator && !self.literal);
         let mut start = self.start;
         parts.take_while(move |_| self.present).map(move |bytes| {
@@ -257,11 +285,13 @@ macro_rules! part_view {
 
         impl<'a> $name<'a> {
             /// The bytes as they stand in the message, none when absent.
+            #[inline]
             pub fn bytes(&self) -> &'a [u8] {
                 self.0.bytes
             }
 
             /// What it says.
+            #[inline]
             pub fn value(&self) -> Value<'a> {
                 self.0.value()
             }
@@ -304,6 +334,22 @@ impl<'a> Field<'a> {
     /// One component of the first repetition, from 1.
     pub fn component(&self, number: usize) -> Component<'a> {
         self.repetition(1).component(number)
+    }
+
+    /// The text of one component of the first repetition, from 1: found without looking at what follows it.
+    pub fn component_text(&self, number: usize) -> Option<&'a [u8]> {
+        if self.0.literal || number == 0 {
+            return self.component(number).value().text();
+        }
+        let Delimiters { component, repetition, .. } = self.0.delimiters;
+        let end = |rest: &[u8]| rest.iter().position(|b| *b == component || *b == repetition);
+        let mut rest = self.0.bytes;
+        for _ in 1..number {
+            let at = end(rest).filter(|at| rest.get(*at) == Some(&component))?;
+            rest = slice(rest, at + 1..rest.len());
+        }
+        let bytes = slice(rest, 0..end(rest).unwrap_or(rest.len()));
+        Part { bytes, ..self.0 }.value().text()
     }
 }
 

@@ -4,22 +4,20 @@
 
 use crate::hl7::Segment;
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::quality::{can_be_reached, doses, spot};
+use crate::validation::facts::{Facts, spot};
+use crate::validation::quality::can_be_reached;
 
 /// Runs every check on an immunization update.
-pub(super) fn check(check: &mut Check<'_, '_, '_>) {
-    if &*check.profile.name != "Z22" {
-        return;
-    }
-    responsible_site(check);
-    if let Some(pid) = check.first(*b"PID") {
+pub(super) fn check(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
+    responsible_site(check, facts);
+    if let Some(pid) = facts.pid {
         names(check, pid);
         if !can_be_reached(pid, 13) {
             check.add("CAIR-PHONE", &Spot::at(pid, 13, 0));
         }
     }
     sharing(check);
-    for dose in doses(check) {
+    for dose in &facts.doses {
         packages(check, dose.rxa);
         if dose.is_new() {
             if dose.rxa.field(11).component(4).value().text().is_none() {
@@ -34,8 +32,8 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
 }
 
 /// MSH-22: the Site that is responsible.
-fn responsible_site(check: &mut Check<'_, '_, '_>) {
-    if let Some(msh) = check.first(*b"MSH").filter(|msh| !msh.field(22).value().is_valued()) {
+fn responsible_site(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
+    if let Some(msh) = facts.msh.filter(|msh| !msh.field(22).value().is_valued()) {
         check.add("CAIR-SITE", &Spot::at(msh, 22, 0));
     }
 }
@@ -44,16 +42,15 @@ fn responsible_site(check: &mut Check<'_, '_, '_>) {
 fn names(check: &mut Check<'_, '_, '_>, pid: Segment<'_, '_>) {
     for part in [1, 2, 3] {
         let Some(name) = text(pid, 5, part) else { continue };
-        let at = spot(pid, 5, 1, part);
         let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b' ';
         let is_mark = |byte: &u8| matches!(byte, b'-' | b'\'' | b'.');
         if !name.iter().all(|byte| is_letter(byte) || is_mark(byte)) {
-            check.add("CAIR-NAME", &at);
+            check.add("CAIR-NAME", &spot(pid, 5, 1, part));
         } else if name.iter().any(is_mark) {
-            check.add("CAIR-NAME-MARK", &at);
+            check.add("CAIR-NAME-MARK", &spot(pid, 5, 1, part));
         }
         if part == 1 && name.len() == 1 {
-            check.add("CAIR-NAME-SHORT", &at);
+            check.add("CAIR-NAME-SHORT", &spot(pid, 5, 1, part));
         }
     }
 }
@@ -61,19 +58,13 @@ fn names(check: &mut Check<'_, '_, '_>, pid: Segment<'_, '_>) {
 /// PD1-12 is a decision about a right; CAIR reads an empty one as consent.
 fn sharing(check: &mut Check<'_, '_, '_>) {
     let Some(pd1) = check.first(*b"PD1") else { return };
-    let at = Spot::at(pd1, 12, 0);
-    match text(pd1, 12, 0) {
-        None => {
-            check.add("CAIR-SHARING", &at);
-        }
-        Some(b"Y") => {
-            check.add("CAIR-PROTECTED", &at);
-        }
-        Some(b"N") => {
-            check.add("CAIR-SHARED", &at);
-        }
-        Some(_) => {}
-    }
+    let rule = match text(pd1, 12, 0) {
+        None => "CAIR-SHARING",
+        Some(b"Y") => "CAIR-PROTECTED",
+        Some(b"N") => "CAIR-SHARED",
+        Some(_) => return,
+    };
+    check.add(rule, &Spot::at(pd1, 12, 0));
 }
 
 /// RXA-5: a CVX code or a package, not both.

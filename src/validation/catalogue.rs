@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::domain::words;
-use crate::hl7::{ApplicationError, ErrorCode, Location, Severity};
+use crate::hl7::{ApplicationError, ErrorCode, Location, SegmentName, Severity};
 
 words! {
     /// How much a finding weighs: HL7 table 0516, or nothing.
@@ -87,6 +87,9 @@ pub struct Rule {
     /// Edits that break it.
     #[serde(default)]
     pub bad: Vec<String>,
+    /// Its place among all rules.
+    #[serde(skip)]
+    pub(super) place: usize,
 }
 
 words! {
@@ -176,12 +179,15 @@ impl Catalogue {
         let file = |name: &str, text: &str| -> RuleFile {
             toml::from_str(text).unwrap_or_else(|error| panic!("schemas: {name}.toml: {error}"))
         };
-        let mut rules = vec![];
+        let mut rules: Vec<(&'static str, Rule)> = vec![];
         let mut settings = vec![];
         for (name, text) in RULES {
             let file = file(name, text);
             rules.extend(file.rule.into_iter().map(|rule| (*name, rule)));
             settings.extend(file.set);
+        }
+        for (place, (_, rule)) in rules.iter_mut().enumerate() {
+            rule.place = place;
         }
         let by_id = rules.iter().enumerate().map(|(n, (_, rule))| (rule.id.clone(), n)).collect();
         let overlays = OVERLAYS.iter().map(|(name, text)| (*name, file(name, text).set)).collect();
@@ -217,10 +223,11 @@ impl Catalogue {
 /// The element that a location names, whichever segment and repetition it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Element {
-    segment: [u8; 3],
+    /// First, because elements differ by it most.
     field: u16,
     component: u16,
     subcomponent: u16,
+    segment: [u8; 3],
 }
 
 impl Element {
@@ -232,6 +239,10 @@ impl Element {
             component: part(location.component),
             subcomponent: part(location.subcomponent),
         }
+    }
+
+    pub(super) fn is_of(&self, segment: SegmentName) -> bool {
+        self.segment == segment.bytes()
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {

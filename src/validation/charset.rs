@@ -6,6 +6,9 @@ use crate::validation::check::{Check, text};
 /// Bytes outside ASCII are declared, and are UTF-8.
 pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     let bytes = check.message.body();
+    if bytes.is_ascii() {
+        return;
+    }
     let Some(first) = bytes.iter().position(|byte| !byte.is_ascii()) else { return };
     let start = bytes.as_ptr().addr() - check.message.bytes().as_ptr().addr();
     let at = Location::segment("MSH", 1).field(18);

@@ -8,7 +8,7 @@ use crate::hl7::{Location, Message, Segment};
 use crate::validation::catalogue::{Catalogue, Rule, Treatment, Weight};
 use crate::validation::codes::Codes;
 use crate::validation::found::{Finding, quoted};
-use crate::validation::layout::{Layout, Order};
+use crate::validation::layout::Layout;
 use crate::validation::policy::Policy;
 use crate::validation::profile::{Kind, Profile, Profiles};
 
@@ -70,11 +70,6 @@ impl<'m, 'a> Spot<'m, 'a> {
     pub(super) fn part(self, number: usize, bytes: &'a [u8], nested: bool) -> Self {
         let (component, subcomponent) = if nested { (self.component, number) } else { (number, 0) };
         Self { component, subcomponent, bytes, parent: self.bytes, ..self }
-    }
-
-    /// A part that is not there.
-    pub(super) fn absent_part(self, number: usize, nested: bool) -> Self {
-        self.part(number, &[], nested)
     }
 
     /// As ERR-2 names it.
@@ -181,7 +176,8 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
             let (weight, treatment) = self.policy.weigh(rule, at.as_ref());
             weight == Weight::E && treatment != Treatment::Keep
         };
-        let rule = rule.filter(|rule| !self.is_full() || matters(rule));
+        let is_told = |rule: &&'static Rule| !self.policy.is_silent(rule, at.as_ref());
+        let rule = rule.filter(is_told).filter(|rule| !self.is_full() || matters(rule));
         let finding = rule.map(|rule| {
             let name = self.name_of(at.as_ref());
             self.found.push(Finding {
@@ -236,11 +232,6 @@ impl<'m, 'a> Check<'_, 'm, 'a> {
         let mut placed = self.layout.segments.iter().filter(|placed| placed.slot.is_some());
         placed.find(|placed| placed.segment.is(&name)).map(|placed| placed.segment)
     }
-
-    /// The order groups.
-    pub(super) fn orders(&self) -> Vec<Order> {
-        self.layout.orders.clone()
-    }
 }
 
 impl<'c> Described<'c> {
@@ -250,14 +241,19 @@ impl<'c> Described<'c> {
 }
 
 /// The value of a component of the first repetition, or with component 0 of the whole first repetition.
+#[inline]
 pub(super) fn text<'a>(
     segment: Segment<'_, 'a>,
     field: usize,
     component: usize,
 ) -> Option<&'a [u8]> {
     let field = segment.field(field);
+    // Most fields are empty.
+    if field.bytes().is_empty() {
+        return None;
+    }
     match component {
         0 => field.repetition(1).value().text(),
-        n => field.component(n).value().text(),
+        n => field.component_text(n),
     }
 }

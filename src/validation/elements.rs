@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::hl7::{Location, Segment, has_foreign_escape};
-use crate::validation::check::{Check, Spot};
+use crate::validation::check::{Check, Spot, text};
 use crate::validation::codes::Lookup;
 use crate::validation::layout::Order;
 use crate::validation::predicate::Path;
-use crate::validation::profile::{DataType, Element, Kind, SegmentType, Usage};
+use crate::validation::profile::{DataType, Element, Kind, SegmentType};
 use crate::validation::shapes;
 
 /// Most parts of a value that are looked at; no data type has as many.
@@ -40,25 +40,15 @@ fn segment<'a>(
     order: Option<Order>,
 ) {
     let is_header = &kind.name == b"MSH";
-    let last = segment.field_count();
+    let mut fields = segment.fields();
     for (element, number) in kind.fields.iter().zip(1..) {
-        if is_header && number <= 2 {
+        // Most fields are empty and may be.
+        let is_empty = fields.next().is_none_or(|field| field.bytes().is_empty());
+        if is_empty && !element.usage.may_be_required() || is_header && number <= 2 {
             continue;
         }
-        if number > last && !matters_when_absent(element) {
-            continue;
-        }
-        let usage = if element.usage.is_conditional() {
-            element.usage.resolve(|path| look(check, segment, order, path))
-        } else {
-            element.usage.resolve(|_| None)
-        };
-        field(check, segment, number, element, usage);
+        field(check, segment, number, element, order);
     }
-}
-
-fn matters_when_absent(element: &Element) -> bool {
-    element.usage.is_conditional() || element.usage.resolve(|_| None) == Usage::Required
 }
 
 /// The first value at a path of a condition.
@@ -73,11 +63,7 @@ fn look<'a>(
         Some(name) if &name == b"RXA" => check.segment_at(order?.rxa?)?,
         Some(_) => return None,
     };
-    let field = segment.field(path.first);
-    match path.second {
-        0 => field.repetition(1).value().text(),
-        second => field.component(second).value().text(),
-    }
+    text(segment, path.first, path.second)
 }
 
 fn field<'a>(
@@ -85,15 +71,19 @@ fn field<'a>(
     segment: Segment<'_, 'a>,
     number: usize,
     element: &Element,
-    usage: Usage,
+    order: Option<Order>,
 ) {
+    let is_required = |check: &Check<'_, '_, 'a>| {
+        element.usage.is_required(|path| look(check, segment, order, path))
+    };
     let field = segment.field(number);
     let spot = Spot::field(segment, number, field.bytes());
     match state(field.bytes(), check) {
-        State::Empty => empty(check, &spot, element, usage),
-        State::Null => null(check, &spot, element, usage),
+        State::Empty if is_required(check) => missing(check, &spot, element),
+        State::Empty => {}
+        State::Null => null(check, &spot, element, is_required(check)),
         State::Valued => {
-            if usage == Usage::NotSupported {
+            if element.usage.is_not_supported(|path| look(check, segment, order, path)) {
                 check.add("USE-X", &spot).name(&element.name);
                 return;
             }
@@ -107,7 +97,7 @@ fn field<'a>(
                 }
                 match state(bytes, check) {
                     State::Empty => {}
-                    State::Null => null(check, &here, element, usage),
+                    State::Null => null(check, &here, element, is_required(check)),
                     State::Valued => value(check, &here, element),
                 }
             }
@@ -120,16 +110,13 @@ fn field<'a>(
     }
 }
 
-fn empty<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Element, usage: Usage) {
-    if usage == Usage::Required {
-        if element.usage.is_conditional() {
-            check
-                .add("USE-C", spot)
-                .name(&element.name)
-                .expected(element.usage.words(&prefix(spot)));
-        } else {
-            check.add("USE-R", spot).name(&element.name);
-        }
+/// A required element that is empty.
+fn missing<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Element) {
+    if element.usage.is_conditional() {
+        let condition = element.usage.words(&prefix(spot));
+        check.add("USE-C", spot).name(&element.name).expected(condition);
+    } else {
+        check.add("USE-R", spot).name(&element.name);
     }
 }
 
@@ -145,8 +132,13 @@ fn prefix(spot: &Spot<'_, '_>) -> String {
 }
 
 /// `""`: the guide asks not to send it; where a value is required it is none.
-fn null<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Element, usage: Usage) {
-    let rule = if usage == Usage::Required { "NULL-R" } else { "NULL" };
+fn null<'a>(
+    check: &mut Check<'_, '_, 'a>,
+    spot: &Spot<'_, 'a>,
+    element: &Element,
+    is_required: bool,
+) {
+    let rule = if is_required { "NULL-R" } else { "NULL" };
     check.add(rule, spot).name(&element.name);
 }
 
@@ -195,17 +187,15 @@ fn composite<'a>(
     if count > kind.components.len() {
         check.add("EXTRA", spot).name(&element.name);
     }
-    for (component, number) in kind.components.iter().zip(1_usize..) {
-        let bytes = parts.get(number - 1).copied().unwrap_or_default();
-        let present = !bytes.is_empty();
-        if !present && !matters_when_absent(component) {
+    let looked_at = count.max(kind.last_required);
+    let components = kind.components.iter().take(looked_at);
+    for ((component, bytes), number) in components.zip(&parts).zip(1..) {
+        if bytes.is_empty() && !component.usage.may_be_required()
+            || is_plain(check, component, bytes)
+        {
             continue;
         }
-        let here = if number <= count {
-            spot.part(number, bytes, nested)
-        } else {
-            spot.absent_part(number, nested)
-        };
+        let here = spot.part(number, bytes, nested);
         // The system beside a code is judged with the code.
         let judged = number == 3 && component.names_system && !element.tables.is_empty();
         part(check, &here, component, &parts, Depths { nested, judged });
@@ -223,18 +213,21 @@ fn part<'a>(
     Depths { nested, judged }: Depths,
 ) {
     let subcomponent = check.message.delimiters().subcomponent;
-    let usage = component.usage.resolve(|path| {
+    let look = |check: &Check<'_, '_, 'a>, path: Path| {
         let bytes = parts.get(path.first.checked_sub(1)?).copied()?;
         let bytes = match path.second {
             0 => bytes,
             second => bytes.split(|b| *b == subcomponent).nth(second - 1)?,
         };
         (state(bytes, check) == State::Valued).then_some(bytes)
-    });
+    };
+    let is_required =
+        |check: &Check<'_, '_, 'a>| component.usage.is_required(|path| look(check, path));
     match state(here.bytes, check) {
-        State::Empty => empty(check, here, component, usage),
-        State::Null => null(check, here, component, usage),
-        State::Valued if usage == Usage::NotSupported => {
+        State::Empty if is_required(check) => missing(check, here, component),
+        State::Empty => {}
+        State::Null => null(check, here, component, is_required(check)),
+        State::Valued if component.usage.is_not_supported(|path| look(check, path)) => {
             check.add("USE-X", here).name(&component.name);
         }
         State::Valued => {
@@ -400,11 +393,16 @@ fn judged(check: &Check<'_, '_, '_>, element: &Element, code: &[u8], system: &[u
     Judged::Unknown(first.to_owned().into())
 }
 
+#[inline]
 fn length<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Element) {
     // Characters are at most as many as bytes, so a short value is never counted.
-    if spot.bytes.len() > element.length
-        && String::from_utf8_lossy(spot.bytes).chars().count() > element.length
-    {
+    if spot.bytes.len() > element.length {
+        characters(check, spot, element);
+    }
+}
+
+fn characters<'a>(check: &mut Check<'_, '_, 'a>, spot: &Spot<'_, 'a>, element: &Element) {
+    if String::from_utf8_lossy(spot.bytes).chars().count() > element.length {
         check.add("LENGTH", spot).name(&element.name).expected(element.length.to_string());
     }
 }
@@ -421,6 +419,16 @@ fn split<'a>(bytes: &'a [u8], separator: u8, parts: &mut [&'a [u8]; PARTS]) -> u
         count -= 1;
     }
     count
+}
+
+/// Whether there is nothing to be found in a part, as in most: any text will do, and it is a short one without signs
+/// that mean something.
+fn is_plain(check: &Check<'_, '_, '_>, component: &Element, bytes: &[u8]) -> bool {
+    component.takes_any_text
+        && !check.has_escapes
+        && bytes.len() <= component.length
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && !bytes.contains(&check.message.delimiters().subcomponent)
 }
 
 /// What stands in some bytes; nearly always decided by the first one.
@@ -463,7 +471,7 @@ pub(super) fn is_required(
             let index = segment?;
             look(check, check.segment_at(index)?, check.layout.order_at(index).copied(), path)
         };
-        element.usage.resolve(get) == Usage::Required
+        element.usage.is_required(get)
     };
     if depth == Depth::Field {
         return required(field);
@@ -472,7 +480,7 @@ pub(super) fn is_required(
     let Some(kind) = check.profiles.types.get(usize::from(index)) else { return false };
     element(at.component, &kind.components)
         .and_then(|index| kind.components.get(index))
-        .is_some_and(|component| component.usage.resolve(|_| None) == Usage::Required)
+        .is_some_and(|component| component.usage.is_required(|_| None))
 }
 
 /// How deep a question about a location goes.

@@ -15,6 +15,7 @@ mod check;
 mod codes;
 mod elements;
 mod example;
+mod facts;
 mod found;
 mod header;
 mod layout;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use crate::domain::{Diagnostic, Timestamp};
 use crate::hl7::{Header, Message};
 use crate::validation::check::Check;
+use crate::validation::facts::Facts;
 use crate::validation::layout::Layout;
 use crate::validation::profile::Profiles;
 
@@ -86,8 +88,7 @@ impl Validator {
             codes: &self.codes,
             policy,
             layout,
-            has_escapes: memchr::memchr_iter(message.delimiters().escape, message.bytes()).count()
-                > 1,
+            has_escapes: has_escapes(message),
             now,
             found: vec![],
         };
@@ -95,9 +96,12 @@ impl Validator {
         elements::check(&mut check);
         statements::check(&mut check);
         charset::check(&mut check);
-        vis::check(&mut check);
-        quality::check(&mut check);
-        cair::check(&mut check);
+        if &*profile.name == "Z22" {
+            let facts = Facts::of(&check);
+            vis::check(&mut check, &facts);
+            quality::check(&mut check, &facts);
+            cair::check(&mut check, &facts);
+        }
         let mut weighed = cascade::weigh(&mut check, policy);
         // What is about the message as a whole comes last.
         let place = |span: &Range<usize>| (span.start, span.end);
@@ -124,4 +128,9 @@ impl Validator {
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
         self.profiles.iter()
     }
+}
+
+/// Whether an escape character stands anywhere but in MSH-2.
+fn has_escapes(message: &Message<'_>) -> bool {
+    memchr::memchr_iter(message.delimiters().escape, message.bytes()).nth(1).is_some()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::{Environment, RegionCode, words};
-use crate::hl7::Location;
+use crate::hl7::{Location, SegmentName};
 use crate::validation::catalogue::{Catalogue, Element, Rule, Setting, Treatment, Weight};
 
 words! {
@@ -55,11 +55,7 @@ impl Default for Policies {
     /// Every receiver by the policy of the catalogue with the CAIR overlay.
     fn default() -> Self {
         let policy = Policy::new(Strictness::Production, ["cair"], &[]);
-        let other = policy.unwrap_or_else(|_| Policy {
-            strictness: Strictness::Production,
-            everywhere: HashMap::new(),
-            elements: HashMap::new(),
-        });
+        let other = policy.unwrap_or_else(|_| Policy::plain(Strictness::Production));
         Self { by_receiver: HashMap::new(), other }
     }
 }
@@ -82,8 +78,26 @@ pub enum PolicyError {
 #[derive(Debug, Clone)]
 pub struct Policy {
     strictness: Strictness,
-    everywhere: HashMap<&'static str, (Weight, Treatment)>,
-    elements: HashMap<(&'static str, Element), (Weight, Treatment)>,
+    /// By the place of the rule in the catalogue.
+    weighings: Vec<Weighing>,
+}
+
+/// What a rule weighs, and what is done about what it finds.
+#[derive(Debug, Clone)]
+struct Weighing {
+    everywhere: (Weight, Treatment),
+    /// Elements at which it is otherwise: a few of a few rules.
+    elements: Vec<(Element, (Weight, Treatment))>,
+}
+
+impl Weighing {
+    fn at(&self, location: Option<&Location>) -> (Weight, Treatment) {
+        let Some(element) = location.filter(|_| !self.elements.is_empty()).map(Element::of) else {
+            return self.everywhere;
+        };
+        let set = self.elements.iter().find(|(one, _)| *one == element);
+        set.map_or(self.everywhere, |(_, here)| *here)
+    }
 }
 
 impl Policy {
@@ -97,7 +111,7 @@ impl Policy {
         settings: &[Setting],
     ) -> Result<Self, PolicyError> {
         let catalogue = Catalogue::built_in();
-        let mut policy = Self { strictness, everywhere: HashMap::new(), elements: HashMap::new() };
+        let mut policy = Self::plain(strictness);
         for setting in catalogue.settings() {
             policy.set(catalogue, setting)?;
         }
@@ -113,23 +127,35 @@ impl Policy {
         Ok(policy)
     }
 
+    /// Every rule as the catalogue weighs it.
+    fn plain(strictness: Strictness) -> Self {
+        let weighing = |rule: &Rule| Weighing {
+            everywhere: (rule.severity, rule.treatment),
+            elements: vec![],
+        };
+        let rules = Catalogue::built_in().rules();
+        Self { strictness, weighings: rules.map(|(_, rule)| weighing(rule)).collect() }
+    }
+
     fn set(&mut self, catalogue: &'static Catalogue, setting: &Setting) -> Result<(), PolicyError> {
         let rule = catalogue
             .rule(&setting.rule)
             .ok_or_else(|| PolicyError::UnknownRule(setting.rule.clone()))?;
-        let id = rule.id.as_str();
-        let all = *self.everywhere.get(id).unwrap_or(&(rule.severity, rule.treatment));
+        let Some(weighing) = self.weighings.get_mut(rule.place) else { return Ok(()) };
+        let all = weighing.everywhere;
         let new = |(weight, treatment)| {
             (setting.severity.unwrap_or(weight), setting.treatment.unwrap_or(treatment))
         };
         if setting.at.is_empty() {
-            self.everywhere.insert(id, new(all));
+            weighing.everywhere = new(all);
         }
         for at in &setting.at {
             let element =
                 Element::parse(at).ok_or_else(|| PolicyError::UnknownElement(at.clone()))?;
-            let here = self.elements.get(&(id, element)).copied().unwrap_or(all);
-            self.elements.insert((id, element), new(here));
+            match weighing.elements.iter_mut().find(|(one, _)| *one == element) {
+                Some((_, here)) => *here = new(*here),
+                None => weighing.elements.push((element, new(all))),
+            }
         }
         Ok(())
     }
@@ -139,18 +165,28 @@ impl Policy {
         self.strictness
     }
 
+    /// Whether what the rule finds at that place is neither reported nor costs anything.
+    pub(super) fn is_silent(&self, rule: &'static Rule, location: Option<&Location>) -> bool {
+        self.weigh(rule, location) == (Weight::Off, Treatment::Keep)
+    }
+
+    /// Whether that is so wherever in segments of that name.
+    pub(super) fn is_silent_in(&self, rule: &'static Rule, segment: SegmentName) -> bool {
+        let weighing = self.weighings.get(rule.place);
+        let elements = weighing.map_or(&[][..], |weighing| &weighing.elements);
+        self.is_silent(rule, None) && !elements.iter().any(|(element, _)| element.is_of(segment))
+    }
+
     /// What a finding of that rule weighs at that place, and what is done about it.
     pub(super) fn weigh(
         &self,
         rule: &'static Rule,
         location: Option<&Location>,
     ) -> (Weight, Treatment) {
-        let id = rule.id.as_str();
-        let set = location
-            .filter(|_| !self.elements.is_empty())
-            .and_then(|location| self.elements.get(&(id, Element::of(location))))
-            .or_else(|| self.everywhere.get(id));
-        let (weight, treatment) = set.copied().unwrap_or((rule.severity, rule.treatment));
+        let (weight, treatment) = match self.weighings.get(rule.place) {
+            Some(weighing) => weighing.at(location),
+            None => (rule.severity, rule.treatment),
+        };
         match self.strictness {
             Strictness::Onboarding if treatment == Treatment::Refuse => (weight, treatment),
             Strictness::Onboarding => (rule.class.max(weight), Treatment::Keep),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::hl7::Header;
 use crate::validation::codes::{Codes, Lookup, TableId};
-use crate::validation::predicate::Predicate;
+use crate::validation::predicate::{Path, Predicate};
 
 const MESSAGES: &str = include_str!("../../schemas/profiles/messages.txt");
 const SEGMENTS: &str = include_str!("../../schemas/profiles/segments.csv");
@@ -33,15 +33,35 @@ pub(super) struct UsageRule {
 
 impl UsageRule {
     /// The usage here; optional when the condition asks for an element that is empty itself.
-    pub(super) fn resolve<'a>(
-        &self,
-        get: impl Fn(crate::validation::predicate::Path) -> Option<&'a [u8]>,
-    ) -> Usage {
+    fn resolve<'a>(&self, get: impl Fn(Path) -> Option<&'a [u8]>) -> Usage {
         match self.when.as_ref().map(|when| when.holds(get)) {
             None | Some(Some(true)) => self.yes,
             Some(Some(false)) => self.no,
             Some(None) => Usage::Optional,
         }
+    }
+
+    /// Whether it is required here. The condition is looked at only when it matters.
+    #[inline]
+    pub(super) fn is_required<'a>(&self, get: impl Fn(Path) -> Option<&'a [u8]>) -> bool {
+        self.may_be_required() && self.resolve(get) == Usage::Required
+    }
+
+    /// Whether it must not be used here. The condition is looked at only when it matters.
+    #[inline]
+    pub(super) fn is_not_supported<'a>(&self, get: impl Fn(Path) -> Option<&'a [u8]>) -> bool {
+        self.may_be_not_supported() && self.resolve(get) == Usage::NotSupported
+    }
+
+    #[inline]
+    const fn may_be_not_supported(&self) -> bool {
+        matches!((self.yes, self.no), (Usage::NotSupported, _) | (_, Usage::NotSupported))
+    }
+
+    /// Whether there is a message in which it is required.
+    #[inline]
+    pub(super) const fn may_be_required(&self) -> bool {
+        matches!((self.yes, self.no), (Usage::Required, _) | (_, Usage::Required))
     }
 
     /// The condition in words, its paths behind a prefix.
@@ -109,6 +129,8 @@ pub(super) struct Element {
     pub(super) tables: Tables,
     /// The table is HL70396: names of coding systems.
     pub(super) names_system: bool,
+    /// It is text without table and always allowed.
+    pub(super) takes_any_text: bool,
 }
 
 /// A composite data type.
@@ -116,6 +138,8 @@ pub(super) struct Element {
 pub(super) struct DataType {
     pub(super) name: Box<str>,
     pub(super) components: Vec<Element>,
+    /// The number of the last component that may be required; 0 when none may.
+    pub(super) last_required: usize,
 }
 
 /// A segment as a profile has it.
@@ -272,14 +296,18 @@ impl Columns<'_> {
         let mut tables = names.map(|name| codes.table(name)).collect::<Option<Tables>>()?;
         // Of a table that is locally defined nothing can be said.
         tables.retain(|table| codes.system_of(*table).is_some() || !is_local(codes, *table));
+        let (kind, usage) = (kinds(self.kind)?, usage_rule(self.usage, self.when)?);
+        let is_text = kind == Kind::Primitive(Shape::Text);
+        let takes_any_text = is_text && self.table.is_empty() && !usage.may_be_not_supported();
         Some(Element {
             name: self.name.into(),
-            kind: kinds(self.kind)?,
-            usage: usage_rule(self.usage, self.when)?,
+            kind,
+            usage,
             most,
             length,
             tables: if names_system { vec![] } else { tables },
             names_system,
+            takes_any_text,
         })
     }
 }
@@ -323,9 +351,15 @@ fn data_types(codes: &Codes) -> Result<(Vec<DataType>, HashMap<&'static str, u16
         let columns =
             Columns { name: title, kind: component, usage, when, most: "1", length, table };
         let element = columns.element(&kinds, codes).ok_or_else(|| wrong(&row))?;
-        match types.last_mut().filter(|last| *last.name == *name) {
-            Some(last) => last.components.push(element),
-            None => types.push(DataType { name: name.into(), components: vec![element] }),
+        if types.last().is_none_or(|last| *last.name != *name) {
+            types.push(DataType { name: name.into(), components: vec![], last_required: 0 });
+        }
+        if let Some(last) = types.last_mut() {
+            let may_be_required = element.usage.may_be_required();
+            last.components.push(element);
+            if may_be_required {
+                last.last_required = last.components.len();
+            }
         }
     }
     Ok((types, by_name))

@@ -3,47 +3,34 @@
 //! Words, source, examples and wording of each stand in `schemas/rules/statements.toml`. Statements about the form of a
 //! value (IZ-3, IZ-5, the date flavours) are shapes; tables and usage are in the profile tables.
 
-use crate::hl7::Segment;
+use crate::hl7::{Segment, Value};
 use crate::validation::check::{Check, Spot, text};
 use crate::validation::codes::Lookup;
+use crate::validation::facts::Administration;
 use crate::validation::layout::Order;
 
 type OnSegment = fn(&mut Check<'_, '_, '_>, Segment<'_, '_>);
+type OnAdministration = fn(&mut Check<'_, '_, '_>, Segment<'_, '_>, &Administration<'_>);
 type OnOrder = fn(&mut Check<'_, '_, '_>, &Order);
 type OnMessage = fn(&mut Check<'_, '_, '_>);
 
-/// Statements about one segment, by its name.
-const SEGMENTS: &[(&[u8; 3], OnSegment)] = &[
-    (b"MSH", iz_7),
-    (b"MSH", iz_17),
-    (b"MSH", iz_41),
-    (b"MSH", iz_42),
-    (b"MSH", iz_43),
-    (b"PID", iz_46),
-    (b"PID", iz_66),
-    (b"IN1", iz_69),
-    (b"ORC", iz_25),
-    (b"RXA", iz_28),
-    (b"RXA", iz_29),
-    (b"RXA", iz_30),
-    (b"RXA", iz_31),
-    (b"RXA", iz_32),
-    (b"RXA", iz_47),
-    (b"RXA", iz_48),
-    (b"RXA", iz_49),
-    (b"RXA", nist_02),
-    (b"OBX", iz_22),
-    (b"OBX", iz_35),
-    (b"OBX", iz_36),
-    (b"OBX", iz_37),
-    (b"OBX", iz_44),
-    (b"OBX", obx_2),
-    (b"QPD", iz_67),
-    (b"QPD", iz_66),
-    (b"RCP", iz_1),
-    (b"RCP", iz_2),
-    (b"RCP", iz_27),
-];
+/// The statements about segments of that name.
+const fn about(name: [u8; 3]) -> &'static [OnSegment] {
+    match &name {
+        b"MSH" => &[iz_7, iz_17, iz_41, iz_42, iz_43],
+        b"PID" => &[iz_46, iz_66],
+        b"IN1" => &[iz_69],
+        b"ORC" => &[iz_25],
+        b"RXA" => &[iz_28, iz_29, iz_30, administration],
+        b"OBX" => &[iz_22, answer, iz_44, obx_2],
+        b"QPD" => &[iz_67, iz_66],
+        b"RCP" => &[iz_1, iz_2, iz_27],
+        _ => &[],
+    }
+}
+
+/// Statements about what RXA says of giving.
+const ADMINISTRATIONS: &[OnAdministration] = &[iz_31, iz_32, iz_47, iz_48, iz_49, nist_02];
 
 /// Statements about an order group.
 const ORDERS: &[OnOrder] = &[iz_23, iz_45];
@@ -58,8 +45,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
         let Some(slot) = placed.slot.and_then(|slot| check.profile.slots.get(slot)) else {
             continue;
         };
-        let name = slot.name;
-        for (_, statement) in SEGMENTS.iter().filter(|(on, _)| **on == name) {
+        for statement in about(slot.name) {
             statement(check, placed.segment);
         }
     }
@@ -72,16 +58,6 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     for statement in MESSAGES {
         statement(check);
     }
-}
-
-/// Whether the completion status says that something was given: CP or PA.
-fn is_given(rxa: Segment<'_, '_>) -> bool {
-    matches!(text(rxa, 20, 0), Some(b"CP" | b"PA"))
-}
-
-/// Whether the dose was given by the sender: CP or PA, and the first source of information is 00.
-fn is_new(rxa: Segment<'_, '_>) -> bool {
-    is_given(rxa) && text(rxa, 9, 1) == Some(b"00")
 }
 
 /// The value is there and is not that one.
@@ -97,8 +73,8 @@ fn iz_7(check: &mut Check<'_, '_, '_>, msh: Segment<'_, '_>) {
 
 /// IZ-17, IZ-51, IZ-55, IZ-59: MSH-9 as the profile has it.
 fn iz_17(check: &mut Check<'_, '_, '_>, msh: Segment<'_, '_>) {
-    let expected = check.profile.message.each_ref().map(ToString::to_string);
-    let [code, trigger, structure] = &expected;
+    let expected = &check.profile.message;
+    let [code, trigger, structure] = expected;
     let is_ack = &**code == "ACK";
     let right = |n: usize, wanted: &str| !other_than(msh, 9, n, wanted.as_bytes());
     let event = right(2, trigger) || is_ack && text(msh, 9, 2) == Some(b"Q11");
@@ -130,9 +106,9 @@ fn is_request(check: &Check<'_, '_, '_>) -> bool {
 
 /// IZ-43, IZ-54, IZ-56, IZ-60, IZ-61, IZ-63 to IZ-65: MSH-21 names the profile.
 fn iz_43(check: &mut Check<'_, '_, '_>, msh: Segment<'_, '_>) {
-    let name = check.profile.name.to_string();
+    let name = &check.profile.name;
     if other_than(msh, 21, 1, name.as_bytes()) {
-        check.add("GW-PROFILE", &Spot::at(msh, 21, 1)).expected(name);
+        check.add("GW-PROFILE", &Spot::at(msh, 21, 1)).expected(name.to_string());
     } else if other_than(msh, 21, 2, b"CDCPHINVS") {
         check.add("IZ-43", &Spot::at(msh, 21, 2)).expected("CDCPHINVS");
     }
@@ -140,10 +116,22 @@ fn iz_43(check: &mut Check<'_, '_, '_>, msh: Segment<'_, '_>) {
 
 fn iz_46(check: &mut Check<'_, '_, '_>, pid: Segment<'_, '_>) {
     // In a list of candidates PID-1 counts on (IZ-72).
-    let expected = if &*check.profile.name == "Z31" { pid.occurrence() } else { 1 }.to_string();
-    if other_than(pid, 1, 0, expected.as_bytes()) {
-        check.add("IZ-46", &Spot::at(pid, 1, 0)).expected(expected);
+    let expected = if &*check.profile.name == "Z31" { pid.occurrence() } else { 1 };
+    if counts_otherwise(pid, expected) {
+        check.add("IZ-46", &Spot::at(pid, 1, 0)).expected(expected.to_string());
     }
+}
+
+/// The first field of a segment is there and is not that number.
+fn counts_otherwise(segment: Segment<'_, '_>, expected: usize) -> bool {
+    text(segment, 1, 0).is_some_and(|value| {
+        let is_plain = matches!(value.first(), Some(b'1'..=b'9'));
+        !is_plain || number(value) != Some(expected)
+    })
+}
+
+fn number(value: &[u8]) -> Option<usize> {
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn iz_66(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>) {
@@ -183,46 +171,51 @@ fn iz_30(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
     }
 }
 
-fn iz_31(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
-    if !is_given(rxa) {
+fn administration(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
+    let told = Administration::of(rxa);
+    for statement in ADMINISTRATIONS {
+        statement(check, rxa, &told);
+    }
+}
+
+fn iz_31(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>, told: &Administration<'_>) {
+    // An unknown code is said by the table of RXA-9, an empty field by its usage: here is an empty first repetition.
+    if !told.is_given() || told.source.is_some() || !rxa.field(9).value().is_valued() {
         return;
     }
     let codes = check.codes;
     let Some(table) = codes.table("NIP001") else { return };
-    let source = text(rxa, 9, 1);
-    // An unknown code is said by the table of RXA-9, an empty field by its usage: here is an empty first repetition.
-    let empty_first = source.is_none() && rxa.field(9).value().is_valued();
-    if empty_first && matches!(codes.look_up(table, source.unwrap_or_default()), Lookup::Unknown) {
+    if matches!(codes.look_up(table, b""), Lookup::Unknown) {
         check.add("IZ-31", &Spot::at(rxa, 9, 1));
     }
 }
 
-fn iz_32(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
-    if text(rxa, 18, 0).is_some() && text(rxa, 20, 0) != Some(b"RE") {
+fn iz_32(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>, told: &Administration<'_>) {
+    if told.status != Some(b"RE") && text(rxa, 18, 0).is_some() {
         check.add("IZ-32", &Spot::at(rxa, 20, 0));
     }
 }
 
-fn iz_47(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
-    if !is_given(rxa) && text(rxa, 9, 1).is_some() {
+fn iz_47(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>, told: &Administration<'_>) {
+    if !told.is_given() && told.source.is_some() {
         check.add("IZ-47", &Spot::at(rxa, 9, 1));
     }
 }
 
-fn iz_48(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
-    if text(rxa, 20, 0) == Some(b"RE") && other_than(rxa, 6, 0, b"999") {
+fn iz_48(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>, told: &Administration<'_>) {
+    if told.status == Some(b"RE") && told.amount.is_some_and(|amount| amount != b"999") {
         check.add("IZ-48", &Spot::at(rxa, 6, 0)).quote(true);
     }
 }
 
-fn iz_49(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
-    if text(rxa, 5, 1) == Some(b"998") && other_than(rxa, 6, 0, b"999") {
+fn iz_49(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>, told: &Administration<'_>) {
+    if told.vaccine == Some(b"998") && told.amount.is_some_and(|amount| amount != b"999") {
         check.add("IZ-49", &Spot::at(rxa, 6, 0)).quote(true);
     }
 }
 
-fn nist_02(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>) {
-    if text(rxa, 5, 1) == Some(b"213") && text(rxa, 9, 1) == Some(b"00") {
+fn nist_02(check: &mut Check<'_, '_, '_>, rxa: Segment<'_, '_>, told: &Administration<'_>) {
+    if told.vaccine == Some(b"213") && told.source == Some(b"00") {
         check.add("NIST-02", &Spot::at(rxa, 5, 1));
     }
 }
@@ -233,31 +226,18 @@ fn iz_22(check: &mut Check<'_, '_, '_>, obx: Segment<'_, '_>) {
     }
 }
 
-/// IZ-35: the eligibility of the patient.
-fn iz_35(check: &mut Check<'_, '_, '_>, obx: Segment<'_, '_>) {
-    answer(check, obx, "IZ-35", b"64994-7", "HL70064");
-}
-
-/// IZ-36: the bar code of a vaccine information statement.
-fn iz_36(check: &mut Check<'_, '_, '_>, obx: Segment<'_, '_>) {
-    answer(check, obx, "IZ-36", b"69764-9", "PHVS_VISBarcodes_IIS");
-}
-
-/// IZ-37: the vaccine type that a statement is about.
-fn iz_37(check: &mut Check<'_, '_, '_>, obx: Segment<'_, '_>) {
-    answer(check, obx, "IZ-37", b"30956-7", "CVX");
-}
-
-/// The value of a coded observation is in the table that its question has.
-fn answer(
-    check: &mut Check<'_, '_, '_>,
-    obx: Segment<'_, '_>,
-    rule: &str,
-    question: &[u8],
-    table: &'static str,
-) {
-    let coded = matches!(text(obx, 2, 0), Some(b"CE" | b"CWE"));
-    if text(obx, 3, 1) != Some(question) || !coded {
+/// IZ-35, IZ-36, IZ-37: the value of a coded observation is in the table that its question has.
+fn answer(check: &mut Check<'_, '_, '_>, obx: Segment<'_, '_>) {
+    let (rule, table) = match text(obx, 3, 1) {
+        // The eligibility of the patient.
+        Some(b"64994-7") => ("IZ-35", "HL70064"),
+        // The bar code of a vaccine information statement.
+        Some(b"69764-9") => ("IZ-36", "PHVS_VISBarcodes_IIS"),
+        // The vaccine type that a statement is about.
+        Some(b"30956-7") => ("IZ-37", "CVX"),
+        _ => return,
+    };
+    if !matches!(text(obx, 2, 0), Some(b"CE" | b"CWE")) {
         return;
     }
     let codes = check.codes;
@@ -326,11 +306,15 @@ fn iz_27(check: &mut Check<'_, '_, '_>, rcp: Segment<'_, '_>) {
 
 fn iz_23(check: &mut Check<'_, '_, '_>, order: &Order) {
     let Some(rxa) = order.rxa.and_then(|index| check.segment_at(index)) else { return };
-    let told = check
+    let given = Administration::of(rxa);
+    if !given.is_given() || given.source != Some(b"00") || &*check.profile.name != "Z22" {
+        return;
+    }
+    let is_told = check
         .layout
         .segments_of(order)
         .any(|placed| placed.segment.is(b"OBX") && text(placed.segment, 3, 1) == Some(b"64994-7"));
-    if is_new(rxa) && !told && &*check.profile.name == "Z22" {
+    if !is_told {
         check.add_segment("IZ-23", rxa);
     }
 }
@@ -345,19 +329,16 @@ fn iz_45(check: &mut Check<'_, '_, '_>, order: &Order) {
 
 /// IZ-20 and NIST-01: OBX-1 counts from 1, through the message or anew in each order group.
 fn iz_20(check: &mut Check<'_, '_, '_>) {
-    let orders = check.orders();
     let mut through = 1_usize;
     let mut all_through = true;
     let mut first_break = None;
-    for order in &orders {
+    for order in &check.layout.orders {
         let mut anew = 1_usize;
         for placed in check.layout.segments_of(order) {
             if !placed.segment.is(b"OBX") || placed.slot.is_none() {
                 continue;
             }
-            let number = text(placed.segment, 1, 0)
-                .and_then(|value| std::str::from_utf8(value).ok())
-                .and_then(|value| value.parse::<usize>().ok());
+            let number = text(placed.segment, 1, 0).and_then(number);
             all_through &= number == Some(through);
             // An empty one is said by its usage.
             if number.is_some_and(|number| number != anew) {
@@ -380,7 +361,7 @@ fn iz_70(check: &mut Check<'_, '_, '_>) {
         if !placed.segment.is(b"NK1") || placed.slot.is_none() {
             continue;
         }
-        if other_than(placed.segment, 1, 0, expected.to_string().as_bytes()) {
+        if counts_otherwise(placed.segment, expected) {
             broken.get_or_insert(placed.segment);
         }
         expected += 1;
@@ -392,43 +373,48 @@ fn iz_70(check: &mut Check<'_, '_, '_>) {
 
 /// IZ-4 and IZ-6: a universal ID names ISO as its type. Judged where the guide's flavours stand.
 fn universal_id_type(check: &mut Check<'_, '_, '_>) {
-    // (segment, field, component of the HD or 0 when the field is one, position of ID and type)
-    const PLACES: &[(&[u8; 3], usize, usize, usize)] = &[
-        (b"MSH", 3, 0, 2),
-        (b"MSH", 4, 0, 2),
-        (b"MSH", 5, 0, 2),
-        (b"MSH", 6, 0, 2),
-        (b"MSH", 21, 0, 3),
-        (b"PID", 3, 4, 2),
-        (b"ORC", 2, 0, 3),
-        (b"ORC", 3, 0, 3),
-        (b"ORC", 10, 9, 2),
-        (b"ORC", 12, 9, 2),
-        (b"RXA", 10, 9, 2),
-        (b"RXA", 11, 4, 2),
-        (b"MSH", 22, 6, 2),
-    ];
     for index in 0..check.layout.segments.len() {
         let Some(placed) = check.layout.segments.get(index).copied() else { continue };
-        let segment = placed.segment;
         let Some(slot) = placed.slot.and_then(|slot| check.profile.slots.get(slot)) else {
             continue;
         };
-        let name = slot.name;
-        for (_, field, component, id) in PLACES.iter().filter(|(on, ..)| **on == name) {
-            let whole = segment.field(*field);
-            let (given, kind, spot) = if *component == 0 {
-                let part = |n| whole.component(n).value();
-                (part(*id), part(id + 1), Spot::at(segment, *field, id + 1))
-            } else {
-                let part = |n| whole.component(*component).subcomponent(n);
-                let spot = Spot::at(segment, *field, *component);
-                let kind = part(id + 1);
-                (part(*id).value(), kind.value(), spot.part(id + 1, kind.bytes(), true))
-            };
-            if given.is_valued() && kind.text().is_some_and(|kind| kind != b"ISO") {
-                check.add("IZ-6", &spot);
+        for place in universal_ids(slot.name) {
+            if let Some(wrong) = other_than_iso(placed.segment, *place) {
+                check.add("IZ-6", &wrong);
             }
         }
     }
+}
+
+/// Where segments of that name have universal IDs: field, component of the HD or 0 when the field is one, and the
+/// position of the ID, which its type follows.
+const fn universal_ids(name: [u8; 3]) -> &'static [(usize, usize, usize)] {
+    match &name {
+        b"MSH" => &[(3, 0, 2), (4, 0, 2), (5, 0, 2), (6, 0, 2), (21, 0, 3), (22, 6, 2)],
+        b"PID" => &[(3, 4, 2)],
+        b"ORC" => &[(2, 0, 3), (3, 0, 3), (10, 9, 2), (12, 9, 2)],
+        b"RXA" => &[(10, 9, 2), (11, 4, 2)],
+        _ => &[],
+    }
+}
+
+/// The type of a universal ID, when it is not ISO.
+fn other_than_iso<'m, 'a>(
+    segment: Segment<'m, 'a>,
+    (field, component, id): (usize, usize, usize),
+) -> Option<Spot<'m, 'a>> {
+    let whole = segment.field(field);
+    if whole.bytes().is_empty() {
+        return None;
+    }
+    let is_wrong = |kind: Value<'_>| kind.text().is_some_and(|kind| kind != b"ISO");
+    if component == 0 {
+        let part = |n| whole.component(n).value();
+        let wrong = is_wrong(part(id + 1)) && part(id).is_valued();
+        return wrong.then(|| Spot::at(segment, field, id + 1));
+    }
+    let hd = whole.component(component);
+    let kind = hd.subcomponent(id + 1);
+    let wrong = is_wrong(kind.value()) && hd.subcomponent(id).value().is_valued();
+    wrong.then(|| Spot::at(segment, field, component).part(id + 1, kind.bytes(), true))
 }

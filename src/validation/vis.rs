@@ -3,13 +3,12 @@
 //! The observations of one statement share OBX-4: its bar code and the day on which it was handed over, or its vaccine
 //! type, the day of its edition and that day.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hl7::Segment;
 use crate::validation::check::{Check, Spot, text};
 use crate::validation::codes::{Codes, Cvx};
-use crate::validation::quality::{Dose, doses};
-use crate::validation::quality::{day_of, number_of};
+use crate::validation::facts::{Dose, Facts, Observation, day_of, number_of};
 
 const DOCUMENT: &[u8] = b"69764-9";
 const VACCINE: &[u8] = b"30956-7";
@@ -48,30 +47,28 @@ impl<'m, 'a> Statement<'m, 'a> {
 }
 
 /// Judges the statements of every immunization of an update.
-pub(super) fn check(check: &mut Check<'_, '_, '_>) {
-    if &*check.profile.name != "Z22" {
-        return;
-    }
-    for dose in doses(check) {
-        let statements = statements(&dose);
+pub(super) fn check(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
+    for dose in &facts.doses {
+        let statements = statements(dose);
         for statement in &statements {
             whole(check, statement);
-            presented(check, &dose, statement);
+            presented(check, dose, statement);
             edition(check, statement);
         }
-        let must = matches!(text(dose.rxa, 20, 0), Some(b"CP" | b"PA")) && dose.is_new();
+        let must = dose.told.is_given() && dose.is_new();
         let Some(cvx) = dose.cvx.filter(|cvx| must && check.codes.needs_vis(cvx.code.as_bytes()))
         else {
             continue;
         };
-        let complete: Vec<_> = statements.iter().filter(|one| one.is_complete()).collect();
-        if complete.is_empty() {
+        if !statements.iter().any(Statement::is_complete) {
             check.add_segment("IZ-24", dose.rxa).more(format!("{} ({})", cvx.code, cvx.name));
             continue;
         }
-        let lacking = components_without(check.codes, cvx, &complete);
-        if cvx.groups.len() > 1 && !lacking.is_empty() {
-            check.add_segment("IZ-24-COMPONENTS", dose.rxa).more(lacking.join(", "));
+        if cvx.groups.len() > 1 {
+            let lacking = components_without(check.codes, cvx, &statements);
+            if !lacking.is_empty() {
+                check.add_segment("IZ-24-COMPONENTS", dose.rxa).more(lacking.join(", "));
+            }
         }
     }
 }
@@ -79,13 +76,13 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
 /// The observations about statements, put together by OBX-4.
 fn statements<'m, 'a>(dose: &Dose<'_, 'm, 'a>) -> Vec<Statement<'m, 'a>> {
     let mut found: Vec<Statement<'m, 'a>> = vec![];
-    let mut places: HashMap<&[u8], usize> = HashMap::new();
-    for obx in &dose.obx {
-        let key = text(*obx, 4, 0).unwrap_or_default();
-        let question = text(*obx, 3, 1).unwrap_or_default();
+    let mut places: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for Observation { obx, question } in &dose.obx {
+        let question = question.unwrap_or_default();
         if ![DOCUMENT, VACCINE, EDITION, PRESENTED].contains(&question) {
             continue;
         }
+        let key = text(*obx, 4, 0).unwrap_or_default();
         let place = *places.entry(key).or_insert_with(|| {
             found.push(Statement::default());
             found.len() - 1
@@ -140,14 +137,14 @@ fn edition(check: &mut Check<'_, '_, '_>, statement: &Statement<'_, '_>) {
     }
 }
 
-/// The vaccine groups of a combination that no statement speaks of.
+/// The vaccine groups of a combination that no complete statement speaks of.
 fn components_without<'p>(
     codes: &'p Codes,
     cvx: &'p Cvx,
-    statements: &[&Statement<'_, '_>],
+    statements: &[Statement<'_, '_>],
 ) -> Vec<&'p str> {
     let mut told: BTreeSet<&str> = BTreeSet::new();
-    for statement in statements {
+    for statement in statements.iter().filter(|one| one.is_complete()) {
         let document = statement.document.and_then(|obx| codes.vis(text(obx, 5, 1)?));
         let vaccine = statement.vaccine.and_then(|obx| codes.cvx(text(obx, 5, 1)?));
         match (document, vaccine) {

@@ -55,13 +55,14 @@ fn amounts(row: &Row<'_>) -> Result<Box<[u32]>, CodesError> {
 }
 
 /// A decimal number with at most three places, times a thousand.
-fn thousandths(text: &str) -> Option<u32> {
+pub(in crate::validation) fn thousandths(text: &str) -> Option<u32> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(whole) || !digits(part) || whole.len() > 3 || part.len() > 3 {
         return None;
     }
-    Some(whole.parse::<u32>().ok()? * 1000 + format!("{part:0<3}").parse::<u32>().ok()?)
+    let digits = whole.bytes().chain(part.bytes().chain(*b"00").take(3));
+    Some(digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 pub use injection::Injection;
+pub(super) use injection::thousandths;
 pub use ndc::Ndc;
 pub use read::{CodeChanges, CodeTexts, CodesError};
 pub use tables::{Lookup, TableId};

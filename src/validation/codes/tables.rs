@@ -82,6 +82,8 @@ pub(super) struct Tables {
     aliases: Box<[Alias]>,
     /// By name.
     all: Box<[Table]>,
+    /// The table of coding systems.
+    of_systems: Option<TableId>,
     /// By name.
     systems: Box<[Box<str>]>,
     /// By retired name, with the right one.
@@ -104,6 +106,8 @@ struct Table {
 /// A code with its label behind it in the text, and the place of its system.
 #[derive(Debug, Clone, Copy)]
 struct CodeRow {
+    /// Its first eight bytes, in the order of the bytes: nearly every code is told from another by them.
+    head: u64,
     start: u32,
     code: u16,
     label: u16,
@@ -171,6 +175,7 @@ impl Tables {
                 let prefix = code.strip_suffix('*').filter(|prefix| !prefix.is_empty());
                 let shown = prefix.unwrap_or(&code);
                 let row = CodeRow {
+                    head: head(shown.as_bytes()),
                     start: u32::try_from(text.len()).unwrap_or(u32::MAX),
                     code: u16::try_from(shown.len()).unwrap_or(u16::MAX),
                     label: u16::try_from(known.label.len()).unwrap_or(u16::MAX),
@@ -190,7 +195,9 @@ impl Tables {
                 system,
             });
         }
+        let of_systems = place_of(&tables, SYSTEMS);
         Self {
+            of_systems,
             text: text.into(),
             rows: rows.into(),
             prefixes: prefixes.into(),
@@ -202,8 +209,7 @@ impl Tables {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<TableId> {
-        let place = self.all.binary_search_by(|table| (*table.name).cmp(name)).ok()?;
-        u16::try_from(place).ok().map(TableId)
+        place_of(&self.all, name)
     }
 
     fn table(&self, id: TableId) -> Option<&Table> {
@@ -249,7 +255,7 @@ impl Tables {
     }
 
     pub(super) fn is_system(&self, name: &[u8]) -> bool {
-        let listed = self.find(SYSTEMS).map(|systems| self.look_up(systems, name));
+        let listed = self.of_systems.map(|systems| self.look_up(systems, name));
         matches!(listed, Some(Lookup::Known { .. }))
             || !name.is_empty()
                 && self.systems.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
@@ -266,7 +272,9 @@ impl Tables {
 
     fn row(&self, table: &Table, code: &[u8]) -> Option<&CodeRow> {
         let rows = self.rows.get(table.rows.clone())?;
-        rows.binary_search_by(|row| self.code(row).cmp(code)).ok().and_then(|place| rows.get(place))
+        let wanted = head(code);
+        let order = |row: &CodeRow| row.head.cmp(&wanted).then_with(|| self.code(row).cmp(code));
+        rows.get(rows.binary_search_by(order).ok()?)
     }
 
     fn alias(&self, table: &Table, code: &[u8]) -> Option<&Alias> {
@@ -287,6 +295,21 @@ impl Tables {
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
         rest.get(..usize::from(row.code)).unwrap_or_default()
     }
+}
+
+/// The table of that name among tables in the order of their names.
+fn place_of(tables: &[Table], name: &str) -> Option<TableId> {
+    let place = tables.binary_search_by(|table| (*table.name).cmp(name)).ok()?;
+    u16::try_from(place).ok().map(TableId)
+}
+
+/// The first eight bytes of a code as a number that orders as they do; zeros behind a shorter one.
+fn head(code: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    for (to, from) in head.iter_mut().zip(code) {
+        *to = *from;
+    }
+    u64::from_be_bytes(head)
 }
 
 /// A table while it is read.

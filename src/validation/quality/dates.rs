@@ -3,8 +3,8 @@
 use chrono::{Datelike as _, NaiveDate};
 
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::quality::facts::{day, day_of, spot};
-use crate::validation::quality::{Facts, REPETITIONS};
+use crate::validation::facts::{Facts, day, day_of, spot};
+use crate::validation::quality::REPETITIONS;
 
 /// Nobody who is vaccinated today was born longer ago, in years. Source: MQE.
 const OLDEST: i32 = 120;
@@ -49,24 +49,24 @@ fn years_before(day: NaiveDate, years: i32) -> Option<NaiveDate> {
 pub(super) fn doses(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for dose in &facts.doses {
         let Some(given) = dose.day else { continue };
-        let at = Spot::at(dose.rxa, 3, 0);
+        let at = || Spot::at(dose.rxa, 3, 0);
         if given > facts.last_day() {
-            check.add("DQ-DOSE-FUTURE", &at);
+            check.add("DQ-DOSE-FUTURE", &at());
         }
         // The dose of a child that is yet to be born is that of its mother.
         if facts.birth.is_some_and(|birth| given < birth) {
-            check.add("DQ-DOSE-BIRTH", &at);
+            check.add("DQ-DOSE-BIRTH", &at());
         }
         if facts.death.is_some_and(|death| given > death) {
-            check.add("DQ-DOSE-DEATH", &at);
+            check.add("DQ-DOSE-DEATH", &at());
         }
         if let Some(entered) = day(dose.rxa, 22) {
-            let at = Spot::at(dose.rxa, 22, 0);
+            let at = || Spot::at(dose.rxa, 22, 0);
             if entered > facts.last_day() {
-                check.add("DQ-ENTRY-FUTURE", &at);
+                check.add("DQ-ENTRY-FUTURE", &at());
             }
             if entered < given {
-                check.add("DQ-ENTRY-EARLY", &at);
+                check.add("DQ-ENTRY-EARLY", &at());
             }
         }
     }

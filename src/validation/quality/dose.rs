@@ -3,9 +3,8 @@
 use chrono::{Days, NaiveDate};
 
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::codes::{Cvx, CvxKind, CvxStatus};
-use crate::validation::quality::facts::number_of;
-use crate::validation::quality::{Dose, Facts};
+use crate::validation::codes::{self, Cvx, CvxKind, CvxStatus};
+use crate::validation::facts::{Dose, Facts, number_of};
 
 /// Points from which a dose looks as if it was given by the sender. Source: MQE.
 const LOOKS_GIVEN: u32 = 10;
@@ -24,15 +23,15 @@ pub(super) fn status(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for dose in &facts.doses {
         let rxa = dose.rxa;
         let nothing = dose.cvx.is_some_and(|cvx| cvx.kind == CvxKind::NotAdministered);
-        let status = text(rxa, 20, 0);
+        let status = dose.told.status;
         match status {
             Some(b"CP" | b"PA") if nothing => {
                 check.add("DQ-NOTHING-GIVEN", &Spot::at(rxa, 5, 1));
             }
-            None if nothing && text(rxa, 9, 1).is_some() => {
+            None if nothing && dose.told.source.is_some() => {
                 check.add("DQ-NOTHING-SOURCE", &Spot::at(rxa, 5, 1));
             }
-            Some(b"NA") if !nothing && text(rxa, 5, 1).is_some() => {
+            Some(b"NA") if !nothing && dose.told.vaccine.is_some() => {
                 check.add("DQ-NA-VACCINE", &Spot::at(rxa, 20, 0));
             }
             _ => {}
@@ -52,9 +51,9 @@ pub(super) fn status(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
 /// What an order that was not given tells of its giving.
 fn given_all_the_same(dose: &Dose<'_, '_, '_>) -> String {
     let told = [
-        (text(dose.rxa, 15, 0).is_some(), "a lot number (RXA-15)"),
+        (dose.told.lot.is_some(), "a lot number (RXA-15)"),
         (dose.rxr.is_some(), "a route (RXR)"),
-        (dose.asked(b"64994-7").next().is_some(), "an eligibility (OBX 64994-7)"),
+        (dose.asked(b"64994-7").is_some(), "an eligibility (OBX 64994-7)"),
     ];
     let told: Vec<_> = told.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
     told.join(", ")
@@ -64,13 +63,13 @@ fn given_all_the_same(dose: &Dose<'_, '_, '_>) -> String {
 pub(super) fn vaccine(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for dose in &facts.doses {
         let Some(cvx) = dose.cvx.filter(|_| dose.is_given()) else { continue };
-        let at = Spot::at(dose.rxa, 5, 1);
+        let at = || Spot::at(dose.rxa, 5, 1);
         if let Some(rule) = kind_rule(cvx, dose.is_new()) {
-            check.add(rule, &at).name(&cvx.name).quote(true);
+            check.add(rule, &at()).name(&cvx.name).quote(true);
         }
         let Some(day) = dose.day else { continue };
         if let Some(rule) = day_rule(cvx, day, facts.today, dose.is_new()) {
-            check.add(rule, &at).name(&cvx.name).quote(true);
+            check.add(rule, &at()).name(&cvx.name).quote(true);
         }
         let Some(months) = facts.months_on(day).filter(|months| dose.is_new() && *months >= 0)
         else {
@@ -80,7 +79,7 @@ pub(super) fn vaccine(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) 
         let old = cvx.max_months.is_some_and(|most| months > i64::from(most) + AGE_GRACE);
         if young || old {
             let word = if young { "young" } else { "old" };
-            check.add("DQ-VACCINE-AGE", &at).name(&cvx.name).more(word).quote(true);
+            check.add("DQ-VACCINE-AGE", &at()).name(&cvx.name).more(word).quote(true);
         }
     }
 }
@@ -122,16 +121,16 @@ fn day_rule(cvx: &Cvx, day: NaiveDate, today: NaiveDate, is_new: bool) -> Option
 /// RXA-6 and RXA-7.
 pub(super) fn amount(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for dose in facts.doses.iter().filter(|dose| dose.is_given()) {
-        let at = Spot::at(dose.rxa, 6, 0);
-        let Some(amount) = thousandths(at.bytes) else { continue };
+        let Some(amount) = thousandths(dose.rxa.field(6).bytes()) else { continue };
+        let at = || Spot::at(dose.rxa, 6, 0);
         if amount == 999_000 {
             if dose.is_new() {
-                check.add("DQ-AMOUNT-UNKNOWN", &at);
+                check.add("DQ-AMOUNT-UNKNOWN", &at());
             }
             continue;
         }
         if amount == 0 {
-            check.add("DQ-AMOUNT-ZERO", &at);
+            check.add("DQ-AMOUNT-ZERO", &at());
             continue;
         }
         let codes = check.codes;
@@ -144,7 +143,7 @@ pub(super) fn amount(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
             }
             // Half and double doses are in use.
             Some(_) if amount * 2 < *least || amount > *most * 2 => {
-                check.add("DQ-AMOUNT", &at).expected(in_words(usual)).quote(true);
+                check.add("DQ-AMOUNT", &at()).expected(in_words(usual)).quote(true);
             }
             _ => {}
         }
@@ -153,8 +152,12 @@ pub(super) fn amount(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
 
 /// A decimal number times a thousand, as far as it is one.
 fn thousandths(value: &[u8]) -> Option<u32> {
-    let number: f64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
-    let number = (number * 1000.0).round();
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let usual = codes::thousandths(text);
+    if usual.is_some() {
+        return usual;
+    }
+    let number = (text.parse::<f64>().ok()? * 1000.0).round();
     // Float to integer has no checked conversion; beyond these bounds no amount makes sense.
     (0.0..=999_999_000.0).contains(&number).then(|| format!("{number:.0}").parse().ok())?
 }
@@ -171,19 +174,19 @@ fn in_words(amounts: &[u32]) -> String {
 pub(super) fn source(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for dose in &facts.doses {
         let looks_given = likelihood(dose, facts) >= LOOKS_GIVEN;
-        let at = Spot::at(dose.rxa, 9, 1);
-        let untold = text(dose.rxa, 9, 1).is_none() && text(dose.rxa, 20, 0).is_none();
+        let at = || Spot::at(dose.rxa, 9, 1);
+        let untold = dose.told.source.is_none() && dose.told.status.is_none();
         if untold && dose.is_given() {
             // With CP or PA the profile itself asks for it.
             check.add("DQ-SOURCE-MISSING", &Spot::at(dose.rxa, 9, 0));
         } else if dose.is_new() && !looks_given {
-            check.add("DQ-LOOKS-HISTORICAL", &at);
+            check.add("DQ-LOOKS-HISTORICAL", &at());
         } else if dose.is_historical() && looks_given {
-            check.add("DQ-LOOKS-GIVEN", &at);
+            check.add("DQ-LOOKS-GIVEN", &at());
         } else if dose.is_historical() {
             let told = told_of_given(dose);
             if !told.is_empty() {
-                check.add("DQ-HISTORICAL-DATA", &at).more(told);
+                check.add("DQ-HISTORICAL-DATA", &at()).more(told);
             }
         }
     }
@@ -196,13 +199,13 @@ fn likelihood(dose: &Dose<'_, '_, '_>, facts: &Facts<'_, '_, '_>) -> u32 {
     let route = |field| dose.rxr.is_some_and(|rxr| text(rxr, field, 1).is_some());
     let points = [
         (5, day.is_some_and(|day| day >= facts.sent.unwrap_or(facts.today))),
-        (2, valued(15, 0)),
+        (2, dose.told.lot.is_some()),
         (2, valued(16, 1)),
-        (2, valued(17, 1)),
-        (2, dose.asked(b"64994-7").next().is_some()),
+        (2, dose.told.maker.is_some()),
+        (2, dose.asked(b"64994-7").is_some()),
         (1, route(1)),
         (1, route(2)),
-        (3, text(dose.rxa, 6, 0).is_some_and(|amount| amount != b"999")),
+        (3, dose.told.amount.is_some_and(|amount| amount != b"999")),
         (4, valued(11, 0)),
         (4, valued(10, 0)),
     ];
@@ -211,8 +214,8 @@ fn likelihood(dose: &Dose<'_, '_, '_>, facts: &Facts<'_, '_, '_>) -> u32 {
 
 fn told_of_given(dose: &Dose<'_, '_, '_>) -> String {
     let told = [
-        (text(dose.rxa, 15, 0).is_some(), "a lot number (RXA-15)"),
-        (dose.asked(b"29769-7").next().is_some(), "an information statement (OBX 29769-7)"),
+        (dose.told.lot.is_some(), "a lot number (RXA-15)"),
+        (dose.asked(b"29769-7").is_some(), "an information statement (OBX 29769-7)"),
     ];
     let told: Vec<_> = told.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
     told.join(", ")

@@ -3,8 +3,9 @@
 //! Source: usage RE of guide 1.5 and the elements that MQE counts.
 
 use crate::hl7::{Location, Segment};
+use crate::validation::catalogue::Catalogue;
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::quality::{Dose, Facts};
+use crate::validation::facts::{Dose, Facts};
 
 /// Elements of PID, with the element that has to be there for it to be asked.
 const PATIENT: &[Asked] = &[
@@ -65,6 +66,9 @@ const ORDER: &[Asked] = &[Asked::of(2, 0), Asked::within(28, 1)];
 /// Elements of OBX.
 const OBSERVATION: &[Asked] = &[Asked::of(14, 0)];
 
+/// The rule about all of them.
+const EMPTY: &str = "DQ-EMPTY";
+
 /// An element that is asked for.
 struct Asked {
     field: usize,
@@ -103,25 +107,43 @@ pub(super) fn elements(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>)
             of_segment(check, dose.rxa, NEW_DOSE);
         }
         for obx in &dose.obx {
-            of_segment(check, *obx, OBSERVATION);
+            of_segment(check, obx.obx, OBSERVATION);
         }
     }
 }
 
 fn of_segment(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>, asked: &[Asked]) {
+    let Some(rule) = Catalogue::built_in().rule(EMPTY) else { return };
+    let here = segment.location();
+    if check.policy.is_silent_in(rule, here.segment) {
+        return;
+    }
     for Asked { field, component, when: (other, part, wanted) } in asked {
+        let at = element(here, *field, *component);
+        if check.policy.is_silent(rule, Some(&at)) {
+            continue;
+        }
         let is_asked = *other == 0
             || valued(segment, *other, *part)
                 && wanted.is_none_or(|wanted| text(segment, *other, *part) == Some(wanted));
         if is_asked && !valued(segment, *field, *component) {
-            check.add("DQ-EMPTY", &Spot::at(segment, *field, *component));
+            check.add(EMPTY, &Spot::at(segment, *field, *component));
         }
     }
+}
+
+fn element(segment: Location, field: usize, component: usize) -> Location {
+    let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let component = (component > 0).then(|| number(component));
+    Location { component, ..segment.field(number(field)) }
 }
 
 /// Whether something stands there beside separators.
 fn valued(segment: Segment<'_, '_>, field: usize, component: usize) -> bool {
     let whole = segment.field(field);
+    if whole.bytes().is_empty() {
+        return false;
+    }
     match component {
         0 => whole.value().is_valued(),
         n => whole.component(n).value().is_valued(),

@@ -1,21 +1,24 @@
 //! Identifiers of patients and providers.
 
-use crate::hl7::Segment;
+use crate::hl7::{Repetition, Segment};
 use crate::validation::check::Check;
-use crate::validation::quality::facts::spot;
-use crate::validation::quality::{Facts, REPETITIONS};
+use crate::validation::facts::{Facts, spot};
+use crate::validation::quality::REPETITIONS;
 
 /// Kinds of identifier by which a registry knows a patient of the sender again. Source: HL7 table 0203.
 const OWN: [&[u8]; 4] = [b"MR", b"PI", b"PT", b"SR"];
 
+/// Words and numbers that are no identifier.
+const PLACEHOLDERS: [&[u8]; 6] = [b"TEST", b"UNKNOWN", b"NONE", b"12345", b"123456", b"123456789"];
+
 /// PID-3.
 pub(super) fn patient(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     let Some(pid) = facts.pid else { return };
-    let mut seen: Vec<[&[u8]; 2]> = vec![];
-    let mut has_own = false;
-    for (repetition, number) in pid.field(3).repetitions().take(REPETITIONS).zip(1..) {
-        let part = |n| repetition.component(n).value().text();
-        let (Some(id), kind) = (part(1), part(5)) else { continue };
+    let (mut has_any, mut has_own) = (false, false);
+    let all = || pid.field(3).repetitions().take(REPETITIONS);
+    for (repetition, number) in all().zip(1..) {
+        let (Some(id), kind) = (part(repetition, 1), part(repetition, 5)) else { continue };
+        has_any = true;
         has_own |= kind.is_none_or(|kind| OWN.contains(&kind));
         if kind == Some(b"SS") {
             if !is_social_security_number(id) {
@@ -24,21 +27,26 @@ pub(super) fn patient(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) 
         } else if is_placeholder(id) {
             check.add("DQ-ID-TEST", &spot(pid, 3, number, 1));
         }
-        let pair = [part(4).unwrap_or_default(), kind.unwrap_or_default()];
-        if kind.is_some() && seen.contains(&pair) {
+        let is_same = |other| {
+            part(other, 1).is_some()
+                && [4, 5].iter().all(|n| part(other, *n) == part(repetition, *n))
+        };
+        if kind.is_some() && all().take(number - 1).any(is_same) {
             check.add("DQ-ID-TWICE", &spot(pid, 3, number, 0));
         }
-        seen.push(pair);
     }
-    if !has_own && !seen.is_empty() {
+    if has_any && !has_own {
         check.add("DQ-MRN", &spot(pid, 3, 1, 5));
     }
 }
 
+fn part(repetition: Repetition<'_>, number: usize) -> Option<&[u8]> {
+    repetition.component(number).value().text()
+}
+
 fn is_placeholder(id: &[u8]) -> bool {
     let same = id.len() >= 4 && id.iter().all(|byte| Some(byte) == id.first());
-    let word = id.to_ascii_uppercase();
-    same || matches!(&*word, b"TEST" | b"UNKNOWN" | b"NONE" | b"12345" | b"123456" | b"123456789")
+    same || PLACEHOLDERS.iter().any(|word| id.eq_ignore_ascii_case(word))
 }
 
 /// Nine digits that can have been given out. Source: Social Security Administration.
@@ -66,9 +74,8 @@ pub(super) fn providers(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>
 
 fn provider(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>, field: usize) {
     for (repetition, number) in segment.field(field).repetitions().take(REPETITIONS).zip(1..) {
-        let part = |n| repetition.component(n).value().text();
-        let (Some(id), kind) = (part(1), part(13)) else { continue };
-        if kind == Some(b"NPI") && !is_npi(id) {
+        let Some(id) = part(repetition, 1) else { continue };
+        if part(repetition, 13) == Some(b"NPI") && !is_npi(id) {
             check.add("DQ-NPI", &spot(segment, field, number, 1));
         }
     }

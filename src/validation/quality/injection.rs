@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::hl7::Location;
 use crate::validation::check::{Check, Spot, text};
 use crate::validation::codes::{Injection, Lookup};
-use crate::validation::quality::{Dose, Facts};
+use crate::validation::facts::{Dose, Facts};
 
 /// RXR-1: a route by which the vaccine is given.
 pub(super) fn route(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {

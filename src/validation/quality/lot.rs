@@ -1,12 +1,13 @@
 //! Lot numbers and expiration dates.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
 use crate::hl7::{Dtm, Precision};
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::quality::Facts;
+use crate::validation::facts::Facts;
+use crate::validation::quality::{caseless, is_one_character};
 
 /// What stands in front of lot numbers and is none. Source: MQE.
 const PREFIXES: [&str; 7] = ["LOT", "(P)", "MED", "SKB", "PMC", "WSD", "WAL"];
@@ -21,29 +22,29 @@ const PLACEHOLDERS: [&str; 10] =
 /// RXA-15.
 pub(super) fn number(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for dose in facts.doses.iter().filter(|dose| dose.is_given()) {
-        let whole = Spot::at(dose.rxa, 15, 0);
-        let status = text(dose.rxa, 20, 0);
-        let Some(lot) = text(dose.rxa, 15, 0) else {
+        let whole = || Spot::at(dose.rxa, 15, 0);
+        let Some(lot) = dose.told.lot else {
             // With CP or PA the profile itself asks for it.
-            if dose.is_new() && status.is_none() {
-                check.add("DQ-LOT-MISSING", &whole);
+            if dose.is_new() && dose.told.status.is_none() {
+                check.add("DQ-LOT-MISSING", &whole());
             }
             continue;
         };
-        if let Some(rule) = fault(&String::from_utf8_lossy(lot).to_uppercase()) {
-            check.add(rule, &whole).quote(true);
+        if let Some(rule) = fault(&caseless(lot)) {
+            check.add(rule, &whole()).quote(true);
         }
     }
 }
 
 fn fault(lot: &str) -> Option<&'static str> {
-    let first = lot.chars().next();
-    if PLACEHOLDERS.contains(&lot)
-        || lot.chars().count() > 1 && lot.chars().all(|one| Some(one) == first)
-    {
+    let is = |word: &&str| lot.eq_ignore_ascii_case(word);
+    if PLACEHOLDERS.iter().any(is) || lot.chars().nth(1).is_some() && is_one_character(lot) {
         return Some("DQ-LOT-TEST");
     }
-    if PREFIXES.iter().any(|prefix| lot.starts_with(prefix)) {
+    let begins = |prefix: &&str| {
+        lot.get(..prefix.len()).is_some_and(|front| front.eq_ignore_ascii_case(prefix))
+    };
+    if PREFIXES.iter().any(begins) {
         return Some("DQ-LOT-PREFIX");
     }
     if !lot.chars().all(|one| one.is_ascii_alphanumeric() || one == '-') {
@@ -76,9 +77,12 @@ fn last_day(moment: Dtm) -> Option<NaiveDate> {
 
 /// Two different vaccines under one lot number.
 pub(super) fn shared(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
-    let mut vaccines: HashMap<&[u8], &str> = HashMap::new();
+    if facts.doses.len() < 2 {
+        return;
+    }
+    let mut vaccines: BTreeMap<&[u8], &str> = BTreeMap::new();
     for dose in facts.doses.iter().filter(|dose| dose.is_new()) {
-        let (Some(cvx), Some(lot)) = (dose.cvx, text(dose.rxa, 15, 0)) else { continue };
+        let (Some(cvx), Some(lot)) = (dose.cvx, dose.told.lot) else { continue };
         if *vaccines.entry(lot).or_insert(&cvx.code) != &*cvx.code {
             check.add("DQ-LOT-SHARED", &Spot::at(dose.rxa, 15, 0));
         }

@@ -9,7 +9,6 @@ mod dose;
 mod duplicates;
 mod eligibility;
 mod expected;
-mod facts;
 mod identifiers;
 mod injection;
 mod lot;
@@ -17,11 +16,11 @@ mod people;
 mod places;
 mod product;
 
+use std::borrow::Cow;
+
 use crate::validation::check::Check;
+use crate::validation::facts::Facts;
 
-use facts::Facts;
-
-pub(super) use facts::{Dose, day_of, doses, number_of, spot};
 pub(super) use places::can_be_reached;
 
 /// So many repetitions of a field are looked at; nobody has more addresses or identifiers.
@@ -64,12 +63,22 @@ const QUALITY: &[OnMessage] = &[
 ];
 
 /// Runs every check on an immunization update.
-pub(super) fn check(check: &mut Check<'_, '_, '_>) {
-    if &*check.profile.name != "Z22" {
-        return;
-    }
-    let facts = Facts::of(check);
+pub(super) fn check(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     for one in QUALITY {
-        one(check, &facts);
+        one(check, facts);
     }
+}
+
+/// A value as text to be compared without regard to case; in capitals when it has other letters than those of ASCII.
+fn caseless(value: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(value) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        _ => Cow::Owned(String::from_utf8_lossy(value).to_uppercase()),
+    }
+}
+
+/// Whether a caseless text is one character again and again.
+fn is_one_character(text: &str) -> bool {
+    let first = text.chars().next();
+    text.chars().all(|one| first.is_some_and(|first| one.eq_ignore_ascii_case(&first)))
 }

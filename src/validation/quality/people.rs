@@ -2,8 +2,8 @@
 
 use crate::hl7::Segment;
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::quality::Facts;
-use crate::validation::quality::facts::spot;
+use crate::validation::facts::{Facts, spot};
+use crate::validation::quality::{caseless, is_one_character};
 
 /// A name of more words than this is more likely a remark.
 const WORDS: usize = 4;
@@ -48,22 +48,16 @@ pub(super) fn names(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
 fn name(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>, field: usize) {
     for part in PARTS {
         let Some(value) = text(segment, field, part) else { continue };
-        let value = String::from_utf8_lossy(value).to_uppercase();
         let is_of_patient = field == 5;
-        if let Some(rule) = fault(&value, part, is_of_patient) {
+        if let Some(rule) = fault(&caseless(value), part, is_of_patient) {
             check.add(rule, &spot(segment, field, 1, part));
         }
     }
 }
 
-/// What is wrong with a part of a name, in capitals.
+/// What is wrong with a part of a name; the text is caseless.
 fn fault(value: &str, part: usize, is_of_patient: bool) -> Option<&'static str> {
-    let words: Vec<_> = value.split([' ', ',', '.']).filter(|word| !word.is_empty()).collect();
-    let letters = value.chars().filter(|one| one.is_alphabetic());
-    let first = value.chars().next();
-    let is_repeated = value.chars().count() > 2 && value.chars().all(|one| Some(one) == first);
-    let ends_with = |word: &str| words.len() > 1 && words.last() == Some(&word);
-    if letters.clone().count() == 0 {
+    if !value.chars().any(char::is_alphabetic) {
         return Some(if part == 1 && is_of_patient { "DQ-NAME-NONE" } else { "DQ-NAME-SIGNS" });
     }
     if !value
@@ -72,20 +66,28 @@ fn fault(value: &str, part: usize, is_of_patient: bool) -> Option<&'static str> 
     {
         return Some("DQ-NAME-SIGNS");
     }
-    if is_repeated || words.iter().any(|word| PLACEHOLDERS.contains(word)) && words.len() <= 2 {
+    let words = || value.split([' ', ',', '.']).filter(|word| !word.is_empty());
+    let count = words().count();
+    let is_repeated = value.chars().nth(2).is_some() && is_one_character(value);
+    if is_repeated || count <= 2 && words().any(|word| is_among(word, &PLACEHOLDERS)) {
         return Some("DQ-NAME-TEST");
     }
-    if part == 2 && words.first().is_some_and(|word| NEWBORN.contains(word)) {
+    if part == 2 && words().next().is_some_and(|word| is_among(word, &NEWBORN)) {
         return Some("DQ-NAME-NEWBORN");
     }
-    if SUFFIXES.iter().any(|suffix| ends_with(suffix)) {
+    let last = words().next_back().filter(|_| count > 1);
+    if last.is_some_and(|last| is_among(last, &SUFFIXES)) {
         return Some("DQ-NAME-SUFFIX");
     }
-    if words.len() > WORDS {
+    if count > WORDS {
         return Some("DQ-NAME-LONG");
     }
-    let initial = words.len() > 1 && words.last().is_some_and(|last| last.chars().count() == 1);
+    let initial = last.is_some_and(|last| last.chars().count() == 1);
     (part == 2 && is_of_patient && initial).then_some("DQ-NAME-INITIAL")
+}
+
+fn is_among(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|one| one.eq_ignore_ascii_case(word))
 }
 
 /// A minor has somebody who is responsible for it.
@@ -97,21 +99,20 @@ pub(super) fn guardian(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>)
         check.note("DQ-GUARDIAN-MISSING", Some(at), Some(end..end), Some(index));
         return;
     };
-    let relation = |kin: &Segment<'_, '_>| text(*kin, 3, 1).map(<[u8]>::to_vec);
     let is_responsible = |kin: &Segment<'_, '_>| {
-        relation(kin).is_some_and(|relation| RESPONSIBLE.contains(&&*relation))
+        text(*kin, 3, 1).is_some_and(|relation| RESPONSIBLE.contains(&relation))
     };
-    if !facts.kin.iter().any(is_responsible) && relation(first).is_some() {
+    if !facts.kin.iter().any(is_responsible) && text(*first, 3, 1).is_some() {
         check.add("DQ-GUARDIAN-RELATION", &Spot::at(*first, 3, 1));
     }
     for kin in &facts.kin {
-        let relation = relation(kin);
-        if relation.as_deref().is_some_and(|relation| YOUNGER.contains(&relation)) {
+        let relation = text(*kin, 3, 1);
+        if relation.is_some_and(|relation| YOUNGER.contains(&relation)) {
             check.add("DQ-RELATION", &Spot::at(*kin, 3, 1));
         }
         let own = [1, 2].map(|part| text(pid, 5, part));
         let same = own == [1, 2].map(|part| text(*kin, 2, part)) && own.iter().all(Option::is_some);
-        if same && relation.as_deref() != Some(b"SEL") {
+        if same && relation != Some(b"SEL") {
             check.add("DQ-GUARDIAN-SELF", &Spot::at(*kin, 2, 0));
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::hl7::Segment;
 use crate::validation::check::{Check, Spot, text};
-use crate::validation::quality::facts::spot;
-use crate::validation::quality::{Facts, REPETITIONS};
+use crate::validation::facts::{Facts, spot};
+use crate::validation::quality::{REPETITIONS, caseless};
 
 /// No city of the United States has a longer name, in characters.
 const CITY_LENGTH: usize = 35;
@@ -90,35 +90,35 @@ pub(super) fn addresses(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>
 
 fn address(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>, field: usize, number: usize) {
     let whole = segment.field(field).repetition(number);
-    let part = |n: usize| {
-        let value = whole.component(n).subcomponent(1).value().text()?;
-        Some(String::from_utf8_lossy(value).trim().to_uppercase())
-    };
+    let mut parts = whole.components();
+    let [street, _, city, state, zip, country, kind, _, county] =
+        [(); 9].map(|()| parts.next()?.subcomponent(1).value().text().map(caseless));
     let mut found: Vec<(&str, usize)> = vec![];
-    for place in [1, 3] {
-        let is_none = |text: &String| PLACEHOLDERS.contains(&text.as_str());
-        if part(place).is_some_and(|text| is_none(&text)) {
+    for (value, place) in [(&street, 1), (&city, 3)] {
+        let is_none = |text: &str| PLACEHOLDERS.iter().any(|word| word.eq_ignore_ascii_case(text));
+        if value.as_ref().is_some_and(|value| is_none(value.trim())) {
             found.push(("DQ-ADDRESS-PLACEHOLDER", place));
         }
     }
-    match part(3) {
+    match city.as_ref().map(|city| city.trim()) {
         Some(city) if city.chars().any(|one| one.is_ascii_digit()) || city.chars().count() < 2 => {
             found.push(("DQ-CITY", 3));
         }
         Some(city) if city.chars().count() > CITY_LENGTH => found.push(("DQ-CITY-LONG", 3)),
         _ => {}
     }
-    let country = part(6);
-    if country.as_ref().is_some_and(|country| !is_country(country)) {
+    let country = country.as_ref().map(|country| country.trim());
+    if country.is_some_and(|country| !is_country(country)) {
         found.push(("DQ-COUNTRY", 6));
     }
-    if country.is_none_or(|country| country == "USA" || !is_country(&country)) {
-        found.extend(american(part(4).as_deref(), part(5).as_deref()));
+    if country.is_none_or(|country| country.eq_ignore_ascii_case("USA") || !is_country(country)) {
+        let [state, zip] = [&state, &zip].map(|one| one.as_ref().map(|one| one.trim()));
+        found.extend(american(state, zip));
     }
-    if part(7).as_deref() == Some("BA") {
+    if kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("BA")) {
         found.push(("DQ-ADDRESS-BAD", 7));
     }
-    if part(9).is_some_and(|county| !is_county(&county)) {
+    if county.is_some_and(|county| !is_county(county.trim())) {
         found.push(("DQ-COUNTY", 9));
     }
     for (rule, component) in found {
@@ -129,14 +129,10 @@ fn address(check: &mut Check<'_, '_, '_>, segment: Segment<'_, '_>, field: usize
 /// NK1-4 is where the patient lives, too.
 pub(super) fn kin(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     let Some(pid) = facts.pid else { return };
-    let lines = |segment: Segment<'_, '_>, field: usize| {
-        [1, 3, 4, 5].map(|part| text(segment, field, part).map(<[u8]>::to_ascii_uppercase))
-    };
-    let own = lines(pid, 11);
     for kin in &facts.kin {
-        let theirs = lines(*kin, 4);
-        let both = own.iter().zip(&theirs).all(|(one, other)| one.is_some() && other.is_some());
-        if both && own != theirs {
+        let both = [1, 3, 4, 5].map(|part| text(pid, 11, part).zip(text(*kin, 4, part)));
+        let differ = |(own, theirs): (&[u8], &[u8])| !own.eq_ignore_ascii_case(theirs);
+        if both.iter().all(Option::is_some) && both.into_iter().flatten().any(differ) {
             check.add("DQ-KIN-ADDRESS", &Spot::at(*kin, 4, 0));
         }
     }
@@ -144,7 +140,7 @@ pub(super) fn kin(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
 
 /// ISO 3166, three letters.
 fn is_country(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// FIPS 6-4: three digits within the state, or five with the state in front.
@@ -158,13 +154,19 @@ fn is_county(text: &str) -> bool {
 }
 
 fn is_state(text: &str) -> bool {
-    ZIP_AREAS.iter().any(|(state, _)| *state == text)
+    areas_of(text).is_some()
+}
+
+fn areas_of(state: &str) -> Option<&'static [(u16, u16)]> {
+    let area = ZIP_AREAS.iter().find(|(name, _)| name.eq_ignore_ascii_case(state));
+    area.map(|(_, areas)| *areas)
 }
 
 /// State and ZIP of an address in the United States.
 fn american(state: Option<&str>, zip: Option<&str>) -> Vec<(&'static str, usize)> {
     let mut found = vec![];
-    if state.is_some_and(|state| !is_state(state)) {
+    let areas = state.and_then(areas_of);
+    if state.is_some() && areas.is_none() {
         found.push(("DQ-STATE", 4));
     }
     let Some(zip) = zip else { return found };
@@ -172,10 +174,9 @@ fn american(state: Option<&str>, zip: Option<&str>) -> Vec<(&'static str, usize)
         found.push(("DQ-ZIP", 5));
         return found;
     };
-    let areas = ZIP_AREAS.iter().find(|(name, _)| Some(*name) == state);
     let within =
         |areas: &[(u16, u16)]| areas.iter().any(|(from, to)| (*from..=*to).contains(&area));
-    if areas.is_some_and(|(_, areas)| !within(areas)) {
+    if areas.is_some_and(|areas| !within(areas)) {
         found.push(("DQ-ZIP-STATE", 5));
     }
     found
@@ -226,11 +227,14 @@ fn telephone(
             Some(("DQ-PHONE", 6))
         }
         (_, Some(local)) => {
-            let plain: Vec<u8> = local.iter().copied().filter(|byte| *byte != b'-').collect();
-            let same = plain.iter().all(|byte| Some(byte) == plain.first());
-            let dialled = plain.len() == 7 && digits(&plain) && can_begin(&plain);
-            (!dialled || same || plain == b"5551212" || plain == b"1234567")
-                .then_some(("DQ-PHONE", 7))
+            let plain = || local.iter().filter(|byte| **byte != b'-');
+            let first = plain().next();
+            let same = plain().all(|byte| Some(byte) == first);
+            let dialled = plain().count() == 7
+                && plain().all(u8::is_ascii_digit)
+                && !matches!(first, Some(b'0' | b'1'));
+            let is = |number: &[u8]| plain().eq(number);
+            (!dialled || same || is(b"5551212") || is(b"1234567")).then_some(("DQ-PHONE", 7))
         }
         _ => None,
     }

@@ -2,25 +2,28 @@
 
 use crate::validation::check::{Check, Spot, text};
 use crate::validation::codes::Ndc;
-use crate::validation::quality::facts::number_of;
-use crate::validation::quality::{Dose, Facts};
+use crate::validation::facts::{Dose, Facts, number_of};
 
 /// RXA-17 is a maker of the vaccine of RXA-5.
 pub(super) fn maker(check: &mut Check<'_, '_, '_>, facts: &Facts<'_, '_, '_>) {
     let codes = check.codes;
     for dose in facts.doses.iter().filter(|dose| dose.is_given()) {
-        let Some(maker) = text(dose.rxa, 17, 1) else {
+        let Some(maker) = dose.told.maker else {
             // With CP or PA the profile itself asks for it.
-            if dose.is_new() && text(dose.rxa, 20, 0).is_none() {
+            if dose.is_new() && dose.told.status.is_none() {
                 check.add("DQ-MAKER-MISSING", &Spot::at(dose.rxa, 17, 0));
             }
             continue;
         };
         let Some(cvx) = dose.cvx else { continue };
         let code = cvx.code.as_bytes();
+        // An unknown maker is said by the table.
+        if codes.is_product(code, maker) || codes.mvx(maker).is_none() {
+            continue;
+        }
         let makers: Vec<_> = codes.makers(code).collect();
-        // An unknown maker is said by the table; vaccines without a product are no proof.
-        if codes.mvx(maker).is_none() || makers.is_empty() || codes.is_product(code, maker) {
+        // Vaccines without a product are no proof.
+        if makers.is_empty() {
             continue;
         }
         check
@@ -65,7 +68,7 @@ fn maker_and_day(
     component: usize,
 ) {
     let made_by = |maker: &[u8]| ndc.mvx.iter().any(|one| one.as_bytes() == maker);
-    let maker = text(dose.rxa, 17, 1).filter(|maker| check.codes.mvx(maker).is_some());
+    let maker = dose.told.maker.filter(|maker| check.codes.mvx(maker).is_some());
     if maker.is_some_and(|maker| !ndc.mvx.is_empty() && !made_by(maker)) {
         check
             .add("DQ-NDC-MAKER", &Spot::at(dose.rxa, 17, 1))

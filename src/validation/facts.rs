@@ -1,10 +1,11 @@
-//! What the checks ask about again and again: the patient, the doses, and the days of both.
+//! What the checks of an immunization update ask about again and again: the patient, the doses, and the days of both.
 
 use chrono::NaiveDate;
 
 use crate::hl7::{Dtm, Precision, Segment};
 use crate::validation::check::{Check, Spot, text};
 use crate::validation::codes::{Codes, Cvx, CvxKind};
+use crate::validation::layout::Order;
 
 /// A message as the checks see it.
 pub(super) struct Facts<'p, 'm, 'a> {
@@ -22,16 +23,65 @@ pub(super) struct Facts<'p, 'm, 'a> {
 }
 
 /// An order group with an RXA.
-pub(in crate::validation) struct Dose<'p, 'm, 'a> {
+pub(super) struct Dose<'p, 'm, 'a> {
     /// From 1: the how-manieth immunization of the message.
-    pub(in crate::validation) number: usize,
-    pub(in crate::validation) orc: Option<Segment<'m, 'a>>,
-    pub(in crate::validation) rxa: Segment<'m, 'a>,
-    pub(in crate::validation) rxr: Option<Segment<'m, 'a>>,
-    pub(in crate::validation) obx: Vec<Segment<'m, 'a>>,
+    pub(super) number: usize,
+    pub(super) orc: Option<Segment<'m, 'a>>,
+    pub(super) rxa: Segment<'m, 'a>,
+    /// What RXA says.
+    pub(super) told: Administration<'a>,
+    pub(super) rxr: Option<Segment<'m, 'a>>,
+    pub(super) obx: Vec<Observation<'m, 'a>>,
     /// What is known of the vaccine, by its CVX code or that of its package.
-    pub(in crate::validation) cvx: Option<&'p Cvx>,
-    pub(in crate::validation) day: Option<NaiveDate>,
+    pub(super) cvx: Option<&'p Cvx>,
+    pub(super) day: Option<NaiveDate>,
+}
+
+/// What is asked of RXA again and again.
+pub(super) struct Administration<'a> {
+    /// RXA-5.1.
+    pub(super) vaccine: Option<&'a [u8]>,
+    /// RXA-6.
+    pub(super) amount: Option<&'a [u8]>,
+    /// RXA-9.1: from whom it is known.
+    pub(super) source: Option<&'a [u8]>,
+    /// RXA-15.
+    pub(super) lot: Option<&'a [u8]>,
+    /// RXA-17.1.
+    pub(super) maker: Option<&'a [u8]>,
+    /// RXA-20.
+    pub(super) status: Option<&'a [u8]>,
+}
+
+impl<'a> Administration<'a> {
+    pub(super) fn of(rxa: Segment<'_, 'a>) -> Self {
+        Self {
+            vaccine: text(rxa, 5, 1),
+            amount: text(rxa, 6, 0),
+            source: text(rxa, 9, 1),
+            lot: text(rxa, 15, 0),
+            maker: text(rxa, 17, 1),
+            status: text(rxa, 20, 0),
+        }
+    }
+
+    /// The status says that something was given: CP or PA.
+    pub(super) fn is_given(&self) -> bool {
+        matches!(self.status, Some(b"CP" | b"PA"))
+    }
+}
+
+/// An OBX with its question, OBX-3.1.
+#[derive(Clone, Copy)]
+pub(super) struct Observation<'m, 'a> {
+    pub(super) obx: Segment<'m, 'a>,
+    pub(super) question: Option<&'a [u8]>,
+}
+
+impl<'m, 'a> Observation<'m, 'a> {
+    pub(super) fn of(obx: Segment<'m, 'a>) -> Self {
+        Self { obx, question: text(obx, 3, 1) }
+    }
 }
 
 impl<'p, 'm, 'a> Facts<'p, 'm, 'a> {
@@ -69,37 +119,33 @@ impl<'p, 'm, 'a> Facts<'p, 'm, 'a> {
     }
 }
 
-impl Dose<'_, '_, '_> {
+impl<'m, 'a> Dose<'_, 'm, 'a> {
     /// The dose was given: RXA-20 does not say that it was refused or not given.
-    pub(in crate::validation) fn is_given(&self) -> bool {
-        !matches!(text(self.rxa, 20, 0), Some(b"RE" | b"NA"))
+    pub(super) fn is_given(&self) -> bool {
+        !matches!(self.told.status, Some(b"RE" | b"NA"))
             && self.cvx.is_none_or(|cvx| cvx.kind != CvxKind::NotAdministered)
     }
 
     /// Given by the sender: the first source of information is 00.
-    pub(in crate::validation) fn is_new(&self) -> bool {
-        self.is_given() && text(self.rxa, 9, 1) == Some(b"00")
+    pub(super) fn is_new(&self) -> bool {
+        self.is_given() && self.told.source == Some(b"00")
     }
 
     /// Given elsewhere, as the source says.
-    pub(in crate::validation) fn is_historical(&self) -> bool {
-        self.is_given() && text(self.rxa, 9, 1).is_some_and(|source| source != b"00")
+    pub(super) fn is_historical(&self) -> bool {
+        self.is_given() && self.told.source.is_some_and(|source| source != b"00")
     }
 
-    /// The observations that ask this question.
-    pub(in crate::validation) fn asked(
-        &self,
-        question: &'static [u8],
-    ) -> impl Iterator<Item = usize> {
-        let is = move |obx: &_| text(*obx, 3, 1) == Some(question);
-        self.obx.iter().enumerate().filter(move |(_, obx)| is(obx)).map(|(index, _)| index)
+    /// The first observation that asks this question.
+    pub(super) fn asked(&self, question: &[u8]) -> Option<Segment<'m, 'a>> {
+        self.obx.iter().find(|one| one.question == Some(question)).map(|one| one.obx)
     }
 }
 
 /// The order groups that have an RXA.
-pub(in crate::validation) fn doses<'p, 'm, 'a>(check: &Check<'p, 'm, 'a>) -> Vec<Dose<'p, 'm, 'a>> {
+fn doses<'p, 'm, 'a>(check: &Check<'p, 'm, 'a>) -> Vec<Dose<'p, 'm, 'a>> {
     let segment = |index: Option<usize>| index.and_then(|index| check.segment_at(index));
-    let dose = |order: &crate::validation::layout::Order| {
+    let dose = |order: &Order| {
         let rxa = segment(order.rxa)?;
         let observations = check.layout.segments_of(order);
         let observations = observations.filter(|placed| placed.slot.is_some());
@@ -109,7 +155,8 @@ pub(in crate::validation) fn doses<'p, 'm, 'a>(check: &Check<'p, 'm, 'a>) -> Vec
             orc: segment(order.orc),
             rxa,
             rxr: segment(order.rxr),
-            obx: observations.filter(|segment| segment.is(b"OBX")).collect(),
+            told: Administration::of(rxa),
+            obx: observations.filter(|one| one.is(b"OBX")).map(Observation::of).collect(),
             cvx: vaccine(check.codes, rxa),
             day: day(rxa, 3),
         })
@@ -141,7 +188,7 @@ pub(super) fn day(segment: Segment<'_, '_>, field: usize) -> Option<NaiveDate> {
     day_of(text(segment, field, 1)?)
 }
 
-pub(in crate::validation) fn day_of(value: &[u8]) -> Option<NaiveDate> {
+pub(super) fn day_of(value: &[u8]) -> Option<NaiveDate> {
     let moment = Dtm::parse(value).ok()?;
     (moment.precision() >= Precision::Day).then(|| moment.date())
 }
@@ -154,13 +201,13 @@ pub(super) fn months_between(from: NaiveDate, to: NaiveDate) -> i64 {
 }
 
 /// A day as the code tables write it, `yyyymmdd`.
-pub(in crate::validation) fn number_of(day: NaiveDate) -> u32 {
+pub(super) fn number_of(day: NaiveDate) -> u32 {
     use chrono::Datelike as _;
     u32::try_from(day.year()).unwrap_or(0) * 10_000 + day.month() * 100 + day.day()
 }
 
 /// A component of a repetition; with component 0 the repetition.
-pub(in crate::validation) fn spot<'m, 'a>(
+pub(super) fn spot<'m, 'a>(
     segment: Segment<'m, 'a>,
     field: usize,
     repetition: usize,
