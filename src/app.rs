@@ -18,7 +18,9 @@ use tokio::task::JoinHandle;
 use crate::backends::{Backends, Destination, Dialect, Rewrite};
 use crate::client::{Account, Egress, Reach, TlsError, client_config};
 use crate::config::{Config, ConfigError, Keys, KeysError, private_file};
-use crate::domain::{BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp};
+use crate::domain::{
+    BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
+};
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
@@ -145,6 +147,18 @@ pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
+words! {
+    /// What a process does of the service. Several may share one PostgreSQL.
+    Role {
+        /// Everything.
+        All = "all",
+        /// Takes submissions and relays them; what is queued is delivered by others.
+        Endpoint = "endpoint",
+        /// Delivers what is queued; serves no senders.
+        Worker = "worker",
+    }
+}
+
 /// The running service.
 pub struct App {
     /// The door for messages.
@@ -168,6 +182,7 @@ impl App {
         mut base: Base,
         log: SummaryLog,
         metrics: PrometheusHandle,
+        role: Role,
     ) -> Result<Self, AppError> {
         base.claim(config)?;
         base.store.begin_process(Timestamp::now()).await?;
@@ -175,12 +190,17 @@ impl App {
             // No other process has deliveries in hand, so what an earlier run held is due at once.
             base.store.delivery_release_all(Timestamp::now()).await?;
         }
-        let listener = listen(config.server.listen)?;
-        let public_url = public_url(config, &listener)?;
-        let (tls, ca) = certificates(config, &public_url)?;
+        let listener = match role {
+            Role::Worker => None,
+            Role::All | Role::Endpoint => Some(listen(config.server.listen)?),
+        };
+        let public_url = public_url(config, listener.as_ref())?;
         let mut servers = vec![];
 
-        let gateway_settings = gateway_settings(config)?;
+        let mut gateway_settings = gateway_settings(config)?;
+        if role == Role::Endpoint {
+            gateway_settings.workers = 0;
+        }
         let (backends, registry) = destinations(config, &base, &gateway_settings)?;
         if let Some((listener, tls, registry)) = registry {
             servers.push(run(
@@ -203,23 +223,17 @@ impl App {
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
         let health = Data::new(Health::new(Arc::clone(&gateway), settings));
-        let endpoint = Data::new(Endpoint::new(
-            Arc::clone(&gateway),
-            endpoint_settings(config, &public_url),
-            log,
-        ));
-        let landing = Data::new(Landing::new(config, &public_url));
-        let size = Size {
-            workers: config.server.workers,
-            connections: config.server.max_connections,
-            // A body may still be arriving, and then the sender waits for the registry.
-            stop: Duration::from_secs(
-                config.server.read_timeout_seconds + config.gateway.relay_deadline_seconds + 5,
-            ),
-        };
-        let public =
-            server::public(listener, tls.config()?, size, endpoint, health.clone(), landing);
-        servers.push(run(public, "the public listener")?);
+        let mut ca = None;
+        if let Some(listener) = listener {
+            let (tls, authority) = certificates(config, &public_url)?;
+            let settings = endpoint_settings(config, &public_url);
+            let endpoint = Data::new(Endpoint::new(Arc::clone(&gateway), settings, log));
+            let landing = Data::new(Landing::new(config, &public_url));
+            let (tls, size) = (tls.config()?, size(config));
+            let public = server::public(listener, tls, size, endpoint, health.clone(), landing);
+            servers.push(run(public, "the public listener")?);
+            ca = authority;
+        }
         let ops = operations(config, &health, &mut servers)?;
         Ok(Self { gateway, public_url, ops, ca, health, servers, worker, _lock: base.lock })
     }
@@ -301,11 +315,25 @@ async fn stop(servers: Vec<Running>) {
     }
 }
 
-fn public_url(config: &Config, listener: &TcpListener) -> Result<String, AppError> {
-    if config.server.public_url.is_empty() {
-        Ok(format!("https://localhost:{}", local_address(listener)?.port()))
-    } else {
-        Ok(config.server.public_url.trim_end_matches('/').to_owned())
+/// How many connections the public server takes, and how long it lets them end.
+fn size(config: &Config) -> Size {
+    Size {
+        workers: config.server.workers,
+        connections: config.server.max_connections,
+        // A body may still be arriving, and then the sender waits for the registry.
+        stop: Duration::from_secs(
+            config.server.read_timeout_seconds + config.gateway.relay_deadline_seconds + 5,
+        ),
+    }
+}
+
+/// As configured, else by the port that is listened on; empty for a process that serves no senders.
+fn public_url(config: &Config, listener: Option<&TcpListener>) -> Result<String, AppError> {
+    match listener {
+        Some(listener) if config.server.public_url.is_empty() => {
+            Ok(format!("https://localhost:{}", local_address(listener)?.port()))
+        }
+        _ => Ok(config.server.public_url.trim_end_matches('/').to_owned()),
     }
 }
 

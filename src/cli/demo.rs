@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::{App, Base};
+use crate::app::{App, Base, Role};
 use crate::cli::{Failure, admin, output, serve};
 use crate::client::{Account, Contract, Egress, Reach, SoapClient, client_config};
 use crate::config::{Config, private_file};
@@ -143,7 +143,7 @@ impl Demo {
             }
         }
 
-        let app = serve::start(&config, base, &logs).await?;
+        let app = serve::start(&config, base, &logs, Role::All).await?;
         let first = senders.first().ok_or_else(|| Failure::failed("there is no sender"))?;
         first_submission(&app, first).await?;
         let request = self.data_dir.join("request.xml");

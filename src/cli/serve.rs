@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::app::{App, Base};
+use crate::app::{App, Base, Role};
 use crate::cli::{ConfigFile, Failure, output};
 use crate::config::Config;
 use crate::endpoint::SummaryLog;
@@ -16,6 +16,9 @@ pub(super) struct Serve {
     /// Apply missing migrations first (always done for the embedded database)
     #[arg(long)]
     migrate: bool,
+    /// all, endpoint (takes submissions, delivers nothing from the queue) or worker (delivers, serves no senders)
+    #[arg(long, default_value = "all")]
+    role: Role,
 }
 
 impl Serve {
@@ -23,8 +26,17 @@ impl Serve {
         let config = self.config.load()?;
         let logs = Logs::start(config.log.format, &config.log.filter).map_err(Failure::usage)?;
         let base = Base::open(&config, self.migrate).await?;
-        let app = start(&config, base, &logs).await?;
-        tracing::info!("serving {} (WSDL {}?wsdl)", app.endpoint(), app.endpoint());
+        if self.role != Role::All && base.store.is_embedded() {
+            let text = "--role endpoint and --role worker share a database, which the embedded one cannot: set database.url to a PostgreSQL";
+            return Err(Failure::usage(text));
+        }
+        let app = start(&config, base, &logs, self.role).await?;
+        match self.role {
+            Role::Worker => tracing::info!("delivering what is queued; no senders are served"),
+            Role::All | Role::Endpoint => {
+                tracing::info!("serving {} (WSDL {}?wsdl)", app.endpoint(), app.endpoint());
+            }
+        }
         if let Some(ca) = &app.ca {
             tracing::info!(
                 "no certificate is configured: clients must trust {} (curl --cacert, Python verify=, PHP cafile)",
@@ -48,10 +60,15 @@ impl Serve {
 }
 
 /// Starts the service of an installation.
-pub(super) async fn start(config: &Config, base: Base, logs: &Logs) -> Result<App, Failure> {
+pub(super) async fn start(
+    config: &Config,
+    base: Base,
+    logs: &Logs,
+    role: Role,
+) -> Result<App, Failure> {
     let metrics = telemetry::metrics().map_err(Failure::failed)?;
     let log = SummaryLog::new(config.log.format, logs.writer());
-    Ok(App::start(config, base, log, metrics).await?)
+    Ok(App::start(config, base, log, metrics, role).await?)
 }
 
 /// Resolves at SIGTERM or SIGINT; a second one ends the process at once.

@@ -587,3 +587,83 @@ async fn what_is_secret_in_the_data_directory_is_for_its_owner_only() {
     assert_eq!(mode(&data), 0o700, "the data directory");
     assert_eq!(terminate(&mut demo.child), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_works_on_the_queue_while_the_service_runs() {
+    let installation = Installation::new("[gateway]\nretry_first_seconds = 1\n");
+    let sender = installation.test_sender();
+    let mut served = installation.serve();
+    let delivery = |arguments: &[&str]| {
+        installation.admin(&[&["delivery", "--by", "night shift"], arguments].concat())
+    };
+    let row = |rows: &Value| {
+        let rows = rows.as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["region"] == "CAIRBA" && row["environment"] == "test")
+    };
+
+    let paused = delivery(&["pause", "CAIRBA", "test", "--reason", "disk change"]);
+    let taken = served.submit(&sender, &vxu("ONE", &[])).await.hl7();
+    let status = row(&delivery(&["status"])).unwrap();
+    let queued = delivery(&["list", "--state", "queued", "--since", "1h"]);
+    let id = text(&queued[0]["message"]);
+    let given_up = delivery(&["give-up", &id, "--reason", "sent by paper"]);
+    let counted = delivery(&["replay", "--state", "given-up", "--dry-run", "--reason", "x"]);
+    let replayed = delivery(&["replay", "--state", "given-up", "--reason", "after all"]);
+    delivery(&["resume", "CAIRBA", "test"]);
+    eventually("delivered", || {
+        delivery(&["list", "--state", "delivered"]).as_array().unwrap().len() == 1
+    })
+    .await;
+    let window =
+        delivery(&["maintenance", "add", "CAIRBA", "test", "--until", "2h", "--reason", "update"]);
+    let in_window = row(&delivery(&["status"])).unwrap();
+    delivery(&["maintenance", "remove", &window["id"].to_string()]);
+    let log = delivery(&["log"]);
+    let unknown =
+        installation.run(&["admin", "delivery", "retry", "0123456789ABC", "--reason", "x"]);
+
+    assert_eq!((&paused["control"], &paused["reason"]), (&"paused".into(), &"disk change".into()));
+    assert_eq!(msa(&taken).0, "AA");
+    assert_eq!((&status["sends"], &status["queued"]), (&"paused".into(), &1.into()));
+    assert_eq!(given_up["state"], "given-up");
+    assert_eq!((&counted["messages"], &counted["sent_again"]), (&1.into(), &0.into()));
+    assert_eq!(replayed["sent_again"], 1);
+    assert_eq!(in_window["sends"], "maintenance");
+    let deeds: Vec<_> = log.as_array().unwrap().iter().map(|one| text(&one["action"])).collect();
+    assert_eq!(deeds, ["end maintenance", "maintenance", "running", "replay", "give up", "paused"]);
+    assert!(log.as_array().unwrap().iter().all(|one| one["actor"] == "night shift"));
+    assert_eq!(exit_code(&unknown), 1, "{}", error_text(&unknown));
+    assert_eq!(served.terminate(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_takes_messages_and_another_delivers_them() {
+    let installation = Installation::new("[gateway]\nreply = \"accept\"\n");
+    let sender = installation.test_sender();
+    if !installation.database.is_postgres() {
+        let refused = installation.run(&["serve", "--role", "worker"]);
+        assert_eq!(exit_code(&refused), 2);
+        assert!(error_text(&refused).contains("PostgreSQL"), "{}", error_text(&refused));
+        return;
+    }
+    let config = installation.config();
+    let config = config.to_str().unwrap();
+    let mut endpoint =
+        installation.serve_as(program().args(["serve", "--role", "endpoint", "--config", config]));
+
+    let taken = endpoint.submit(&sender, &vxu("ONE", &[])).await.hl7();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let waiting = installation.admin(&["delivery", "list", "--state", "queued"]);
+    let (mut worker, lines) =
+        start(program().args(["serve", "--role", "worker", "--config", config]));
+    line_with(&lines, "no senders are served");
+    eventually("delivered", || {
+        let delivered = installation.admin(&["delivery", "list", "--state", "delivered"]);
+        delivered.as_array().unwrap().len() == 1
+    })
+    .await;
+
+    assert_eq!(msa(&taken).0, "AA");
+    assert_eq!(waiting.as_array().unwrap().len(), 1, "the endpoint delivers nothing itself");
+    assert_eq!((endpoint.terminate(), terminate(&mut worker)), (0, 0));
+}

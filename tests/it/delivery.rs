@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use izportal::app::{App, Base};
+use izportal::app::{App, Base, Role};
 use izportal::domain::{
     Delivery, DeliveryState, Environment, MessageRecord, MessageState, SiteKind, SiteStatus,
     Timestamp,
@@ -540,7 +540,7 @@ async fn another_node(app: &TestApp, workers: usize) -> App {
     config.gateway.delivery_workers = workers;
     let base = Base::open(&config, false).await.unwrap();
     let log = SummaryLog::new(SummaryFormat::Json, Box::new(std::io::sink()));
-    App::start(&config, base, log, app.metrics.clone()).await.unwrap()
+    App::start(&config, base, log, app.metrics.clone(), Role::All).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

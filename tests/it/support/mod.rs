@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use izportal::app::{App, Base};
+use izportal::app::{App, Base, Role};
 use izportal::config::Config;
 use izportal::domain::{
     ClientKeyPin, County, Environment, LinkStatus, OrganizationId, Password, RegionCode, SiteId,
@@ -131,7 +131,7 @@ impl TestApp {
         let base_key = base.key.clone();
         let metrics = metrics();
         let log = SummaryLog::new(SummaryFormat::Json, logs::writer());
-        let app = App::start(&config, base, log, metrics.clone()).await.unwrap();
+        let app = App::start(&config, base, log, metrics.clone(), Role::All).await.unwrap();
         let http = client(app.ca.as_deref());
         Self { app, base_key, http, metrics, dir, config, database }
     }
