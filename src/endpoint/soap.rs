@@ -245,20 +245,7 @@ fn of_submit(error: &SubmitError) -> Fault {
             FaultCode::Batch,
             "hl7Message is a batch (FHS or BHS). Send one message in each call, beginning with MSH.",
         ),
-        SubmitError::CredentialsMissing(part) => {
-            metrics::counter!("gateway_auth_failures_total", "reason" => "missing").increment(1);
-            match part {
-                CredentialPart::Username => {
-                    fault(FaultCode::UsernameMissing, "username is missing or blank.")
-                }
-                CredentialPart::Password => {
-                    fault(FaultCode::PasswordMissing, "password is missing or blank.")
-                }
-                CredentialPart::Facility => {
-                    fault(FaultCode::FacilityMissing, "facilityID is missing or blank.")
-                }
-            }
-        }
+        SubmitError::CredentialsMissing(part) => of_missing(*part),
         SubmitError::CredentialsRefused { throttled } => {
             let reason = if *throttled { "throttled" } else { "refused" };
             metrics::counter!("gateway_auth_failures_total", "reason" => reason).increment(1);
@@ -300,6 +287,21 @@ fn of_submit(error: &SubmitError) -> Fault {
                 FaultCode::Unavailable,
                 "The Gateway cannot store messages now. The message was not accepted; send it again later.",
             )
+        }
+    }
+}
+
+fn of_missing(part: CredentialPart) -> Fault {
+    metrics::counter!("gateway_auth_failures_total", "reason" => "missing").increment(1);
+    match part {
+        CredentialPart::Username => {
+            Fault::new(FaultCode::UsernameMissing, "username is missing or blank.")
+        }
+        CredentialPart::Password => {
+            Fault::new(FaultCode::PasswordMissing, "password is missing or blank.")
+        }
+        CredentialPart::Facility => {
+            Fault::new(FaultCode::FacilityMissing, "facilityID is missing or blank.")
         }
     }
 }

@@ -44,7 +44,7 @@ impl Gateway {
                 (Asked { reply, ack_code: "AE".to_owned(), answered: false }, vec![])
             }
         };
-        self.record_answer(submission.id, &asked, found);
+        self.record_answer(submission.id, &asked, &found);
         asked
     }
 
@@ -87,7 +87,7 @@ impl Gateway {
         capped(found)
     }
 
-    fn record_answer(&self, id: MessageId, asked: &Asked, found: Vec<Diagnostic>) {
+    fn record_answer(&self, id: MessageId, asked: &Asked, found: &[Diagnostic]) {
         let state = if asked.answered { MessageState::Answered } else { MessageState::Unanswered };
         let records: Vec<DiagnosticRecord> = found.iter().map(of_the_answer).collect();
         let (store, ack_code) = (Arc::clone(&self.store), asked.ack_code.clone());

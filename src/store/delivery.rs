@@ -366,34 +366,40 @@ struct Set<'a> {
     doubtful: i64,
 }
 
-fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, StoreError> {
-    let set = match &one.end {
-        AttemptEnd::Answered(taken) => Set {
-            state: if *taken { DeliveryState::Delivered } else { DeliveryState::Rejected },
-            next_attempt_at: one.now,
-            error: None,
-            doubtful: 0,
-        },
-        AttemptEnd::Failed { error, class, next } => {
-            let (state, wait, class_now) = match next {
-                NextStep::Again(wait) => (DeliveryState::Queued, *wait, *class),
-                NextStep::Reject => (DeliveryState::Rejected, Duration::ZERO, *class),
-                NextStep::Review(verdict) => (DeliveryState::Review, Duration::ZERO, *verdict),
-            };
-            Set {
-                state,
-                next_attempt_at: one.now.plus(wait),
-                error: Some((error, class_now)),
-                doubtful: i64::from(*class == FailureClass::Ambiguous),
+impl<'a> Set<'a> {
+    fn of(one: &'a Settlement) -> Self {
+        match &one.end {
+            AttemptEnd::Answered(taken) => Self {
+                state: if *taken { DeliveryState::Delivered } else { DeliveryState::Rejected },
+                next_attempt_at: one.now,
+                error: None,
+                doubtful: 0,
+            },
+            AttemptEnd::Failed { error, class, next } => {
+                let (state, wait, class_now) = match next {
+                    NextStep::Again(wait) => (DeliveryState::Queued, *wait, *class),
+                    NextStep::Reject => (DeliveryState::Rejected, Duration::ZERO, *class),
+                    NextStep::Review(verdict) => (DeliveryState::Review, Duration::ZERO, *verdict),
+                };
+                Self {
+                    state,
+                    next_attempt_at: one.now.plus(wait),
+                    error: Some((error, class_now)),
+                    doubtful: i64::from(*class == FailureClass::Ambiguous),
+                }
             }
         }
-    };
+    }
+}
+
+fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, StoreError> {
+    let set = Set::of(one);
     let message_state = set.state.of_message();
     let settled_at = message_state.is_final().then_some(one.now);
     // A registry's answer is a fact, whoever holds the lease by now; a failure is only the business of the attempt itself.
     let is_open = |state| match state {
         DeliveryState::Delivered | DeliveryState::Rejected => {
-            "delivery.state IN ('queued', 'review')"
+            "delivery.state IN ('queued', 'review', 'given-up')"
         }
         _ => "delivery.state = 'queued'",
     };

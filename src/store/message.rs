@@ -636,6 +636,7 @@ mod postgres {
             .execute(conn)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one statement, a column at a time")]
     pub(super) fn insert(
         conn: &mut PgConnection,
         group: &[(&Acceptance, bool)],
