@@ -1,6 +1,7 @@
 //! Deliveries: a queue in a table. A claim is a lease; no transaction is open while anything is sent.
 //!
-//! Messages of one patient from one sender share an order key: of those only the oldest that is queued is ever claimed.
+//! Messages of one patient from one sender share an order key: of those only the oldest that is queued is ever claimed, and
+//! none while another is under way.
 //! A lease that ended without a word is an attempt whose outcome is unknown.
 
 use std::collections::{BTreeMap, HashMap};
@@ -275,7 +276,14 @@ fn claim(
     let comes_before = earlier
         .filter(diesel::dsl::sql::<Bool>("earlier.state = 'queued'"))
         .filter(earlier.field(delivery::order_key).eq(delivery::order_key))
-        .filter(earlier.field(delivery::message_id).lt(delivery::message_id));
+        .filter(earlier.field(delivery::message_id).ne(delivery::message_id))
+        .filter(
+            // Whoever came first has the smaller number, but one that was relayed at once may be under way with a larger one.
+            earlier.field(delivery::message_id).lt(delivery::message_id).or(earlier
+                .field(delivery::lease_owner)
+                .is_not_null()
+                .and(earlier.field(delivery::next_attempt_at).gt(now))),
+        );
     let due = delivery::table
         .filter(is_queued())
         .filter(delivery::region.eq(region))
