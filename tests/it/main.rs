@@ -2,6 +2,7 @@
 //! `TEST_POSTGRES_URL` names or, without it, on a SQLite file of its own.
 //!
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
+//! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
@@ -37,6 +38,7 @@
 mod support;
 
 mod adapters;
+mod behaviours;
 mod cli;
 mod clients;
 mod codes;
