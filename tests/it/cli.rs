@@ -667,3 +667,31 @@ async fn one_process_takes_messages_and_another_delivers_them() {
     assert_eq!(waiting.as_array().unwrap().len(), 1, "the endpoint delivers nothing itself");
     assert_eq!((endpoint.terminate(), terminate(&mut worker)), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_with_messages_waiting_is_upgraded_and_all_are_delivered() {
+    let installation = Installation::new("[gateway]\nreply = \"accept\"\ndelivery_workers = 0\n");
+    let sender = installation.test_sender();
+    let mut served = installation.serve();
+    for n in 0..5 {
+        let reply = served.submit(&sender, &vxu(&format!("OLD-{n}"), &[])).await.hl7();
+        assert_eq!(msa(&reply).0, "AA");
+    }
+    assert_eq!(served.terminate(), 0);
+    let versions =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite"));
+    for _ in 1..versions.unwrap().count() {
+        let down = installation.run(&["migrate", "down"]);
+        assert_eq!(exit_code(&down), 0, "{}", error_text(&down));
+    }
+
+    installation.configure("[gateway]\nreply = \"accept\"\n");
+    let mut served = installation.serve();
+    eventually("delivered", || {
+        let delivered = installation.admin(&["delivery", "list", "--state", "delivered"]);
+        delivered.as_array().unwrap().len() == 5
+    })
+    .await;
+
+    assert_eq!(served.terminate(), 0);
+}

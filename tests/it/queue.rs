@@ -359,3 +359,49 @@ async fn a_lease_that_ends_without_a_word_is_an_attempt_of_unknown_outcome() {
     assert_eq!(too_early.len(), 0, "it is leased");
     assert_eq!((second[0].attempts, second[0].doubtful), (2, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_is_kept_beside_what_was_received_where_they_differ() {
+    let registry = ScriptedRegistry::start(Script::Accept);
+    let rewrite = "[regions.CAIRBA.test.rewrite]\n\"MSH-4\" = \"GATEWAY\"\n\"MSH-6\" = \"IIS\"\n";
+    let app = TestApp::with(&format!("{}{rewrite}", registry.config("CAIRBA", "test"))).await;
+    let sender = app.test_sender().await;
+    let hl7 = vxu("ONE", &[]);
+
+    let reply = app.submit(&sender, &hl7).await.hl7();
+
+    let id = app.message("ONE").await.id;
+    let part = async |part| app.store().message_payload(id, part).await.unwrap();
+    let sent = String::from_utf8(part(Part::Sent).await.unwrap()).unwrap();
+    assert_eq!(msa(&reply).0, "AA");
+    assert_eq!(part(Part::Body).await.unwrap(), hl7.as_bytes());
+    assert!(sent.starts_with("MSH|^~\\&|SAMPLE EHR|GATEWAY||IIS|"), "{sent}");
+    assert_eq!(sent.split_once('\r').unwrap().1, hl7.split_once('\r').unwrap().1);
+    assert!(registry.received()[0].contains("|GATEWAY||IIS|"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_makes_nothing_be_sent_twice_at_once_and_nothing_be_forgotten() {
+    let app = TestApp::with("[gateway]\nreply = \"accept\"\ndelivery_workers = 0").await;
+    let sender = app.test_sender().await;
+    for n in 0..5 {
+        app.submit(&sender, &vxu(&format!("N-{n}"), &[])).await.hl7();
+    }
+    let hour = Duration::from_hours(1);
+    let claim = async |now, free| {
+        let held = vec![(here().0, here().1, 0)];
+        let lease = Duration::from_mins(1);
+        app.store().delivery_claim("node".to_owned(), now, lease, free, held).await.unwrap().len()
+    };
+    let now = Timestamp::now().plus(Duration::from_secs(1));
+
+    let set_back = claim(now.minus(hour), 100).await;
+    let right_again = claim(now, 4).await;
+    let set_back_in_a_lease = claim(now.minus(hour), 100).await;
+    let set_on = claim(now.plus(hour), 3).await;
+
+    assert_eq!(set_back, 0, "what is not due yet waits until the clock is there again");
+    assert_eq!(right_again, 2, "half of the free places for one destination");
+    assert_eq!(set_back_in_a_lease, 0);
+    assert_eq!(set_on, 2, "no more at once than there are places");
+}
