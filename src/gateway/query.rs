@@ -6,13 +6,12 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 use crate::domain::{
-    Diagnostic, DiagnosticRecord, Failure, FailureClass, MessageId, MessageState, RegionCode,
-    Timestamp,
+    Diagnostic, DiagnosticRecord, Failure, FailureClass, MessageId, RegionCode, Timestamp,
 };
 use crate::gateway::Gateway;
 use crate::gateway::submit::{Submission, capped};
 use crate::hl7::{ErrorCode, Header, Location, Message, Reply};
-use crate::store::Place;
+use crate::store::{Place, QueryEnd};
 
 /// What came of a question.
 pub(super) struct Asked {
@@ -27,13 +26,17 @@ pub(super) struct Asked {
 impl Gateway {
     /// Asks a registry, and records what came of it without making the sender wait.
     pub(super) async fn ask(&self, place: Place, submission: &Submission<'_, '_>) -> Asked {
-        let result = self.answer_of(place, submission).await;
-        let (asked, found) = match result {
+        let stopped = self.store.directory().stopped(place, submission.now);
+        let result = match stopped {
+            Some(why) => Err(Failure::new(FailureClass::Transient, why.word())),
+            None => self.answer_of(place, submission).await,
+        };
+        let (asked, found, failure) = match result {
             Ok(reply) => {
                 let code = Reply::read(reply.as_bytes());
                 let ack_code = code.map_or("", |reply| reply.code().code()).to_owned();
                 let found = self.judge_answer(&reply, place, submission.now);
-                (Asked { reply, ack_code, answered: true }, found)
+                (Asked { reply, ack_code, answered: true }, found, None)
             }
             Err(failure) => {
                 tracing::warn!(
@@ -41,10 +44,20 @@ impl Gateway {
                     delivery.class = failure.class.word(), "query {} had no answer: {failure}", submission.id
                 );
                 let reply = self.unanswered(submission, place.0, &failure);
-                (Asked { reply, ack_code: "AE".to_owned(), answered: false }, vec![])
+                let asked = Asked { reply, ack_code: "AE".to_owned(), answered: false };
+                (asked, vec![], Some(failure))
             }
         };
-        self.record_answer(submission.id, &asked, &found);
+        let end = QueryEnd {
+            ack_code: asked.ack_code.clone(),
+            found: found.iter().map(of_the_answer).collect(),
+            place,
+            failure,
+            asked: stopped.is_none(),
+            breaker: self.settings.breaker,
+            now: Timestamp::now(),
+        };
+        self.record_answer(submission.id, end);
         asked
     }
 
@@ -54,9 +67,6 @@ impl Gateway {
         submission: &Submission<'_, '_>,
     ) -> Result<String, Failure> {
         let (region, environment) = place;
-        if let Some(why) = self.store.directory().stopped(place, submission.now) {
-            return Err(Failure::new(FailureClass::Transient, why.word()));
-        }
         let room =
             self.relays.get(&place).and_then(|room| Arc::clone(room).try_acquire_owned().ok());
         let Some(_room) = room else {
@@ -87,13 +97,11 @@ impl Gateway {
         capped(found)
     }
 
-    fn record_answer(&self, id: MessageId, asked: &Asked, found: &[Diagnostic]) {
-        let state = if asked.answered { MessageState::Answered } else { MessageState::Unanswered };
-        let records: Vec<DiagnosticRecord> = found.iter().map(of_the_answer).collect();
-        let (store, ack_code) = (Arc::clone(&self.store), asked.ack_code.clone());
+    fn record_answer(&self, id: MessageId, end: QueryEnd) {
+        let store = Arc::clone(&self.store);
         self.deliveries.spawn_on(
             async move {
-                if let Err(error) = store.query_settled(id, state, ack_code, records).await {
+                if let Err(error) = store.query_settled(id, end).await {
                     tracing::warn!(message.id = %id, "the end of query {id} was not recorded: {error}");
                 }
             },

@@ -10,12 +10,13 @@ use std::collections::{HashMap, HashSet};
 use diesel::prelude::*;
 
 use crate::domain::{
-    Delivery, DeliveryState, DiagnosticRecord, Effect, Environment, MessageId, MessageRecord,
-    MessageState, RegionCode, SiteId, Timestamp,
+    BreakerPolicy, Delivery, DeliveryState, DiagnosticRecord, Effect, Environment, Failure,
+    MessageId, MessageRecord, MessageState, RegionCode, SiteId, Timestamp,
 };
 use crate::store::action::{self, Action};
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::delivery::is_queued;
+use crate::store::destination::{self, Place, Sign};
 use crate::store::directory;
 use crate::store::schema::{delivery, diagnostic, message, payload, registry_revision};
 use crate::store::writer::Grouped;
@@ -85,6 +86,24 @@ pub enum Accepted {
     },
 }
 
+/// How a query ended.
+pub struct QueryEnd {
+    /// MSA-1 of the answer that its sender got.
+    pub ack_code: String,
+    /// What is wrong with the registry's answer.
+    pub found: Vec<DiagnosticRecord>,
+    /// The registry.
+    pub place: Place,
+    /// Why there was no answer.
+    pub failure: Option<Failure>,
+    /// Whether the registry was asked at all.
+    pub asked: bool,
+    /// When the breaker of the registry opens.
+    pub breaker: BreakerPolicy,
+    /// When it ended.
+    pub now: Timestamp,
+}
+
 /// Which messages to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
@@ -137,15 +156,20 @@ impl Store {
         .await
     }
 
-    /// Records how a query ended, and what is wrong with the registry's answer.
-    pub async fn query_settled(
-        &self,
-        id: MessageId,
-        state: MessageState,
-        ack_code: String,
-        found: Vec<DiagnosticRecord>,
-    ) -> Result<(), StoreError> {
+    /// Records how a query ended; the breaker of its registry takes it into account like any attempt.
+    pub async fn query_settled(&self, id: MessageId, end: QueryEnd) -> Result<(), StoreError> {
+        let QueryEnd { ack_code, found, place, failure, asked, breaker, now } = end;
         self.write(move |conn| {
+            let state = match failure {
+                None => MessageState::Answered,
+                Some(_) => MessageState::Unanswered,
+            };
+            let sign = failure
+                .as_ref()
+                .map_or(Sign::Answered, |failure| Sign::Failed(failure.class, &failure.text));
+            if asked {
+                destination::after_attempts(conn, place, &[sign], breaker, now)?;
+            }
             let known = message::table.find(id).select(message::diagnostics).first::<i64>(conn)?;
             let more = i64::try_from(found.len()).unwrap_or(i64::MAX);
             diesel::update(message::table.find(id))

@@ -48,7 +48,7 @@ pub use destination::Place;
 pub use directory::Directory;
 pub use error::{Cause, StoreError};
 pub use loopback::{LoopbackRecord, LoopbackScript};
-pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery};
+pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery, QueryEnd};
 pub use retention::{Removed, RetentionLimits};
 pub use review::DeliveryFilter;
 pub use site::NewSite;

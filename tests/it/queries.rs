@@ -103,6 +103,11 @@ async fn a_registry_that_is_down_is_an_error_and_never_no_match() {
     assert_unanswered(&reply, "Q-1", "HTTP 503");
     assert_eq!(registry.received().len(), 1, "a query is never repeated");
     assert!(is_in(&app, "Q-1", MessageState::Unanswered).await);
+    let counted = async || app.store().destination_list().await.unwrap()[0].failures;
+    assert_eq!(counted().await, 1, "the breaker knows of it");
+    registry.then(Script::Accept);
+    app.submit(&sender, &query("Q-2")).await.hl7();
+    app.until("forgotten", async || counted().await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +144,8 @@ async fn a_paused_registry_is_not_asked() {
 
     assert_unanswered(&reply, "Q-1", "paused");
     assert_eq!(registry.received().len(), 0);
+    app.until("recorded", async || is_in(&app, "Q-1", MessageState::Unanswered).await).await;
+    assert_eq!(app.store().destination_list().await.unwrap()[0].failures, 0, "nobody was asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ ALTER TABLE delivery DROP COLUMN doubtful_before;
 ALTER TABLE delivery DROP COLUMN doubtful;
 ALTER TABLE delivery DROP COLUMN order_key;
 ALTER TABLE payload DROP COLUMN sent;
+DROP INDEX message_by_control_id;
 ALTER TABLE message DROP COLUMN replaces;
 ALTER TABLE message DROP CONSTRAINT message_state_check;
 ALTER TABLE message ADD CONSTRAINT message_state_check CHECK (state IN ('refused', 'accepted', 'delivered', 'rejected'));

@@ -1,7 +1,9 @@
--- States for what operators decide; see the other database's folder for the same change.
+-- States for what operators decide; everything else is added, so that the version before goes on working.
 ALTER TABLE message DROP CONSTRAINT message_state_check;
 ALTER TABLE message ADD CONSTRAINT message_state_check CHECK (state IN ('refused', 'accepted', 'delivered', 'rejected', 'review', 'given-up', 'replaced', 'answered', 'unanswered'));
 ALTER TABLE message ADD COLUMN replaces BIGINT;
+-- A sender asks by MSH-10 what became of its message.
+CREATE INDEX message_by_control_id ON message (sender_id, control_id);
 ALTER TABLE payload ADD COLUMN sent BYTEA;
 ALTER TABLE delivery DROP CONSTRAINT delivery_state_check;
 ALTER TABLE delivery ADD CONSTRAINT delivery_state_check CHECK (state IN ('queued', 'delivered', 'rejected', 'review', 'given-up', 'replaced'));

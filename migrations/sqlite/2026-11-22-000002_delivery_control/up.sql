@@ -21,6 +21,8 @@ CREATE TABLE message_new (
 INSERT INTO message_new (id, received_at, sender_id, environment, site_id, region, control_id, message_type, size, state, ack_code, diagnostics, submission_key, body_digest) SELECT id, received_at, sender_id, environment, site_id, region, control_id, message_type, size, state, ack_code, diagnostics, submission_key, body_digest FROM message;
 DROP TABLE message;
 ALTER TABLE message_new RENAME TO message;
+-- A sender asks by MSH-10 what became of its message.
+CREATE INDEX message_by_control_id ON message (sender_id, control_id);
 ALTER TABLE payload ADD COLUMN sent BLOB;
 
 CREATE TABLE delivery_new (
