@@ -119,7 +119,7 @@ mod tests {
         };
         let tried = Tried { attempts: 1, doubtful: 0, held: Duration::ZERO };
         let wait = |seconds| POLICY.next(&asked(seconds), tried, 0.2);
-        assert_eq!(wait(120), NextStep::Again(Duration::from_secs(120)));
+        assert_eq!(wait(120), NextStep::Again(Duration::from_mins(2)));
         assert_eq!(wait(1), NextStep::Again(Duration::from_secs(3)));
         assert_eq!(wait(1_000_000), NextStep::Again(Duration::from_hours(1)));
     }

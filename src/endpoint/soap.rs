@@ -247,17 +247,7 @@ fn of_submit(error: &SubmitError) -> Fault {
         ),
         SubmitError::CredentialsMissing(part) => {
             metrics::counter!("gateway_auth_failures_total", "reason" => "missing").increment(1);
-            match part {
-                CredentialPart::Username => {
-                    fault(FaultCode::UsernameMissing, "username is missing or blank.")
-                }
-                CredentialPart::Password => {
-                    fault(FaultCode::PasswordMissing, "password is missing or blank.")
-                }
-                CredentialPart::Facility => {
-                    fault(FaultCode::FacilityMissing, "facilityID is missing or blank.")
-                }
-            }
+            missing(*part)
         }
         SubmitError::CredentialsRefused { throttled } => {
             let reason = if *throttled { "throttled" } else { "refused" };
@@ -300,6 +290,20 @@ fn of_submit(error: &SubmitError) -> Fault {
                 FaultCode::Unavailable,
                 "The Gateway cannot store messages now. The message was not accepted; send it again later.",
             )
+        }
+    }
+}
+
+fn missing(part: CredentialPart) -> Fault {
+    match part {
+        CredentialPart::Username => {
+            Fault::new(FaultCode::UsernameMissing, "username is missing or blank.")
+        }
+        CredentialPart::Password => {
+            Fault::new(FaultCode::PasswordMissing, "password is missing or blank.")
+        }
+        CredentialPart::Facility => {
+            Fault::new(FaultCode::FacilityMissing, "facilityID is missing or blank.")
         }
     }
 }
