@@ -6,7 +6,9 @@
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
+//! - `crash`: killed at each point where something becomes durable, and at random under load
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
+//! - `endurance`: what waits after an outage or a restart, nodes that die, many calls under way
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
@@ -36,8 +38,10 @@ mod cli;
 mod clients;
 mod codes;
 mod corpus;
+mod crash;
 mod credentials;
 mod delivery;
+mod endurance;
 mod envelopes;
 mod faults;
 mod floors;
