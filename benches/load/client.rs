@@ -1,6 +1,7 @@
 //! A lean HTTP/1.1 client over TLS: so little of its own that the server is what is measured.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
@@ -20,6 +21,10 @@ pub(crate) struct Plan {
     pub(crate) path: &'static str,
     /// A new connection for each request.
     pub(crate) fresh: bool,
+    /// Requests in all, at most.
+    pub(crate) count: usize,
+    /// One request of each connection in so much time; none: as fast as it is answered.
+    pub(crate) pace: Option<Duration>,
 }
 
 /// What was measured.
@@ -29,6 +34,14 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// Several runs as one.
+    pub(crate) fn together(runs: Vec<Self>) -> Self {
+        let time = runs.iter().map(|run| run.time).sum();
+        let mut latencies: Vec<u32> = runs.into_iter().flat_map(|run| run.latencies).collect();
+        latencies.sort_unstable();
+        Self { latencies, time }
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.latencies.len()
     }
@@ -44,17 +57,44 @@ impl Measured {
     }
 }
 
-pub(crate) async fn run(service: &Service, plan: &Plan) -> Measured {
+/// One request after another, each on a connection of its own and without waiting for its answer, for ever.
+pub(crate) async fn trickle(service: &Service, mut request: Request, pace: Duration) {
+    let connector = connector(service);
+    let port = service.port();
+    loop {
+        request.next();
+        let (connector, bytes) = (connector.clone(), request.bytes().to_vec());
+        tokio::spawn(async move {
+            let mut connection = connect(&connector, port).await;
+            connection.write_all(&bytes).await.unwrap();
+            let _ = connection.read_buf(&mut Vec::new()).await; // whatever it says, whenever
+        });
+        tokio::time::sleep(pace).await;
+    }
+}
+
+fn connector(service: &Service) -> TlsConnector {
     let tls = izportal::client::client_config(Some(&service.ca()), None).unwrap();
-    let connector = TlsConnector::from(Arc::new(tls));
+    TlsConnector::from(Arc::new(tls))
+}
+
+pub(crate) async fn run(service: &Service, plan: &Plan) -> Measured {
+    let connector = connector(service);
     let start = Instant::now();
     let until = start + plan.time;
+    let begun = Arc::new(AtomicUsize::new(0));
     let mut tasks = vec![];
-    for _ in 0..plan.connections {
+    for number in 0..plan.connections {
+        // Paced connections take turns.
+        let first = start
+            + plan
+                .pace
+                .map_or(Duration::ZERO, |pace| pace * number as u32 / plan.connections as u32);
+        let begun = Arc::clone(&begun);
         let (connector, port, plan) = (connector.clone(), service.port(), *plan);
         let request = service.request(plan.path);
         tasks.push(tokio::spawn(async move {
-            one_connection(&connector, port, plan, request, until).await
+            one_connection(&connector, port, plan, request, (first, until), &begun).await
         }));
     }
     let mut latencies = vec![];
@@ -77,14 +117,22 @@ async fn one_connection(
     port: u16,
     plan: Plan,
     mut request: Request,
-    until: Instant,
+    (first, until): (Instant, Instant),
+    begun: &AtomicUsize,
 ) -> Vec<u32> {
+    let mut planned = first;
     let mut latencies = Vec::with_capacity(100_000);
     let mut reply = Vec::with_capacity(8 * 1024);
     let mut stream = None;
-    while Instant::now() < until {
+    while Instant::now() < until && begun.fetch_add(1, Ordering::Relaxed) < plan.count {
         let expected = request.next();
-        let start = Instant::now();
+        let mut start = Instant::now();
+        if let Some(pace) = plan.pace {
+            // A late answer delays the next request, and that one's delay counts.
+            tokio::time::sleep_until(planned.into()).await;
+            start = planned;
+            planned += pace;
+        }
         let mut connection = match stream.take() {
             Some(connection) => connection,
             None => connect(connector, port).await,

@@ -1,6 +1,6 @@
 //! The load tool: what the service does over TLS, as ratios to a fixed reply of the same server stack in the same run.
 //!
-//! `cargo bench --features postgres --bench load -- [--seconds N] [--connections N] [--only a,b,…] [--postgres URL]`
+//! `cargo bench --features postgres --bench load -- --help` tells what it measures and how it is asked.
 //!
 //! Client and server are processes of their own on the same machine. Every request is a VXU of 2 to 4 KB with an MSH-10 of
 //! its own; every reply is checked for MSA-1 AA and that MSH-10. Server figures (CPU, memory) are read from /proc.
@@ -18,7 +18,9 @@
 )]
 
 mod client;
+mod queue;
 mod service;
+mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -27,7 +29,26 @@ use std::time::Duration;
 use crate::client::{Measured, Plan};
 use crate::service::Service;
 
+/// What `--help` says, before the list of cases.
+const HELP: &str = "\
+What the service does over TLS, beside a fixed reply of the same server stack in the same run.
+
+cargo bench --features postgres --bench load -- [--seconds N] [--connections N] [--only a,b,...] [--messages N] [--postgres URL]
+
+  --seconds N      seconds for each of a to e (10)
+  --connections N  connections of a to e and of filling the queue (64)
+  --only a,b,...   these cases; without it all
+  --messages N     messages in the queue of q and l (20000)
+  --postgres URL   measure e there
+
+The queue alone:           cargo bench --bench load -- --only q,l
+The slow region alone:     cargo bench --bench load -- --only s,x
+
+Cases:
+";
+
 struct Options {
+    messages: usize,
     seconds: u64,
     connections: usize,
     only: Option<Vec<String>>,
@@ -35,7 +56,8 @@ struct Options {
 }
 
 fn options() -> Options {
-    let mut options = Options { seconds: 10, connections: 64, only: None, postgres: None };
+    let mut options =
+        Options { messages: 20_000, seconds: 10, connections: 64, only: None, postgres: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().expect("a value after the option");
@@ -43,6 +65,16 @@ fn options() -> Options {
             "--seconds" => options.seconds = value().parse().unwrap(),
             "--connections" => options.connections = value().parse().unwrap(),
             "--only" => options.only = Some(value().split(',').map(str::to_owned).collect()),
+            "--messages" => options.messages = value().parse().unwrap(),
+            "--help" => {
+                print!("{HELP}");
+                let cases = CASES.iter().map(|case| (case.name, case.what));
+                cases
+                    .chain(QUEUES)
+                    .chain(OUTAGES)
+                    .for_each(|(name, what)| println!("  {name:2}  {what}"));
+                std::process::exit(0);
+            }
             "--postgres" => options.postgres = Some(value()),
             // What cargo itself passes.
             _ => {}
@@ -122,6 +154,21 @@ const CASES: [Case; 7] = [
     },
 ];
 
+/// A queue is filled while its destination is paused, and drained.
+const QUEUES: [(&str, &str); 2] = [
+    ("q", "a queue is drained to a fixed reply in a process of its own, SQLite FULL"),
+    (
+        "l",
+        "a queue is drained to the built-in loopback registry, which judges and keeps each message",
+    ),
+];
+
+/// Submissions to one region while another one is out of order.
+const OUTAGES: [(&str, &str); 2] = [
+    ("s", "p99 of submissions (relay) to one region while another one takes 62 s to answer"),
+    ("x", "the same while the other one answers each call with HTTP 503"),
+];
+
 /// One row of the table.
 struct Row {
     name: &'static str,
@@ -147,6 +194,15 @@ fn main() {
         options.connections, options.seconds
     );
 
+    for (name, what) in QUEUES.into_iter().filter(|(name, _)| wanted(name)) {
+        queue::measure(&runtime, (name, what), options.messages, options.connections);
+    }
+    for (name, what) in OUTAGES.into_iter().filter(|(name, _)| wanted(name)) {
+        slow::measure(&runtime, name, what);
+    }
+    if !CASES.iter().any(|case| wanted(case.name)) {
+        return;
+    }
     let mut rows = vec![];
     for case in CASES.iter().filter(|case| case.name == "a" || wanted(case.name)) {
         let postgres = options.postgres.as_deref().filter(|_| case.postgres);
@@ -155,13 +211,15 @@ fn main() {
         }
         let service = match case.serve {
             None => Service::fixed(),
-            Some((reply, workers)) => Service::serve(reply, workers, postgres),
+            Some((reply, workers)) => Service::serve(reply, workers, postgres, None),
         };
         let plan = Plan {
             connections: options.connections,
             time: Duration::from_secs(options.seconds),
             path: case.path,
             fresh: case.fresh,
+            count: usize::MAX,
+            pace: None,
         };
         let row = measure(&runtime, case, &service, &plan);
         println!(
@@ -183,12 +241,12 @@ fn measure(
     service: &Service,
     plan: &Plan,
 ) -> Row {
-    let idle = service.memory_kib("VmRSS");
+    let idle = service.status("VmRSS");
     runtime.block_on(client::run(service, &Plan { time: Duration::from_secs(2), ..*plan }));
     let before = service.cpu_micros();
     let measured = runtime.block_on(client::run(service, plan));
     let cpu_micros = (service.cpu_micros() - before) / measured.count() as f64;
-    let memory = Some((idle, service.memory_kib("VmHWM")));
+    let memory = Some((idle, service.status("VmHWM")));
     service.check_logged_errors();
     Row { name: case.name, what: case.what, measured, cpu_micros, memory }
 }

@@ -14,7 +14,10 @@ use izportal::server::{LocalAuthority, ServerTls, Size};
 use izportal::soap::{SoapVersion, connectivity_test_request, submit_single_message_request};
 use tempfile::TempDir;
 
-use crate::support::{PASSWORD, SITE, USERNAME, installation};
+use crate::support::{PASSWORD, SITE, USERNAME, add, installation};
+
+/// A Site in another region.
+const NEIGHBOUR: &str = "DE-000002";
 
 /// A running process and how to call it.
 pub(crate) struct Service {
@@ -25,22 +28,33 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// The gateway with this reply policy and number of delivery workers, on SQLite or on PostgreSQL.
-    pub(crate) fn serve(reply: &str, workers: usize, postgres: Option<&str>) -> Self {
+    /// The gateway with this reply policy and number of delivery workers, on SQLite or on PostgreSQL; CAIRBA's test
+    /// registry is the built-in one, or a fixed reply.
+    pub(crate) fn serve(
+        reply: &str,
+        workers: usize,
+        postgres: Option<&str>,
+        registry: Option<&Self>,
+    ) -> Self {
         let dir = TempDir::new_in(std::env::current_dir().unwrap().join("target")).unwrap();
         let port = free_port();
         let database = postgres.map_or_else(String::new, |url| {
             let schema = new_schema(url);
             format!("[database]\nurl = \"{url}\"\nschema = \"{schema}\"\n")
         });
+        let registry = registry.map_or_else(String::new, |registry| registry.as_destination(&dir));
         let text = format!(
             "data_dir = \"{}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\nops_listen = \"\"\n[gateway]\nreply = \"{reply}\"\n\
-             delivery_workers = {workers}\n[log]\nformat = \"json\"\n{database}",
+             delivery_workers = {workers}\n[log]\nformat = \"json\"\n{database}{registry}",
             dir.path().join("data").display()
         );
         let config = Config::read(&text).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(installation(&config)).store.close();
+        runtime.block_on(async {
+            let base = installation(&config).await;
+            add(&base, NEIGHBOUR, ("06019", "CAIRCV")).await;
+            base.store.close();
+        });
         let file = dir.path().join("izportal.toml");
         fs::write(&file, text).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_izportal"))
@@ -68,6 +82,43 @@ impl Service {
         Self { child, dir, port, fixed: true }.ready()
     }
 
+    /// This service as the test registry of CAIRBA.
+    fn as_destination(&self, dir: &TempDir) -> String {
+        let password = dir.path().join("registry-password");
+        fs::write(&password, PASSWORD).unwrap();
+        format!(
+            "[regions.CAIRBA.test]\nurl = \"https://localhost:{}/IISService\"\nusername = \"GW\"\nfacility_id = \"GW\"\n\
+             password_file = \"{}\"\nca = \"{}\"\n",
+            self.port,
+            password.display(),
+            self.ca().display()
+        )
+    }
+
+    /// Runs `izportal admin` on its installation.
+    pub(crate) fn admin(&self, arguments: &[&str]) {
+        let done = Command::new(env!("CARGO_BIN_EXE_izportal"))
+            .args(["admin", "--config"])
+            .arg(self.dir.path().join("izportal.toml"))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(done.success(), "admin {arguments:?}");
+    }
+
+    /// How many deliveries are queued in its embedded database.
+    pub(crate) fn queued(&self) -> usize {
+        use diesel::prelude::*;
+
+        let file = self.dir.path().join("data/izportal.db");
+        let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+        let count = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+            "SELECT count(*) FROM delivery WHERE state = 'queued'",
+        );
+        count.get_result::<i64>(&mut conn).unwrap() as usize
+    }
+
     fn ready(self) -> Self {
         let start = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -84,6 +135,15 @@ impl Service {
 
     pub(crate) fn ca(&self) -> PathBuf {
         self.dir.path().join("data/tls/ca.pem")
+    }
+
+    /// Submissions of the neighbour, to another region.
+    pub(crate) fn neighbours_request(&self) -> Request {
+        let Request { bytes, expect, .. } = self.request("submit");
+        let text = String::from_utf8(bytes).unwrap();
+        let bytes = text.replace(SITE, NEIGHBOUR).replace("CAIRBA", "CAIRCV").into_bytes();
+        let marks = memchr::memmem::find_iter(&bytes, MARK).collect();
+        Request { bytes, marks, expect }
     }
 
     /// Requests of one connection.
@@ -123,8 +183,8 @@ impl Service {
         (fields[12].parse::<f64>().unwrap() + fields[13].parse::<f64>().unwrap()) * 10_000.0
     }
 
-    /// A line of /proc/PID/status, in KiB.
-    pub(crate) fn memory_kib(&self, line: &str) -> u64 {
+    /// A number of /proc/PID/status: KiB, or a count.
+    pub(crate) fn status(&self, line: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|text| text.starts_with(line)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()

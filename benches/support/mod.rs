@@ -18,26 +18,31 @@ pub(crate) const PASSWORD: &str = "4rr36r2spa9wc87mx5ccybhdegw195ag7pnwpxst";
 /// A new installation that knows the Site and its credential.
 pub(crate) async fn installation(config: &Config) -> Base {
     let base = Base::open(config, true).await.unwrap();
+    add(&base, SITE, ("06001", "CAIRBA")).await;
+    base
+}
+
+/// Adds a Site with a test credential; all have the same password.
+pub(crate) async fn add(base: &Base, id: &str, (county, region): (&str, &str)) {
     let now = Timestamp::now();
     let site = NewSite {
-        id: Some(SITE.parse().unwrap()),
+        id: Some(id.parse().unwrap()),
         organization: base.store.organization_create("Bench".to_owned(), now).await.unwrap().id,
         name: "Bench".to_owned(),
         kind: SiteKind::Direct,
         clinical: true,
-        county: Some("06001".to_owned()),
-        region: Some("CAIRBA".parse().unwrap()),
+        county: Some(county.to_owned()),
+        region: Some(region.parse().unwrap()),
         status: SiteStatus::Testing,
     };
     base.store.site_create(site, now).await.unwrap();
     let credential = NewCredential {
-        site: SITE.parse().unwrap(),
+        site: id.parse().unwrap(),
         environment: Environment::Test,
-        username: USERNAME.to_owned(),
-        facility_id: SITE.to_owned(),
+        username: format!("{id}-T"),
+        facility_id: id.to_owned(),
         secret: base.key.hash(CREDENTIAL_PURPOSE, PASSWORD),
         expires_at: None,
     };
     base.store.credential_issue(credential, now).await.unwrap();
-    base
 }

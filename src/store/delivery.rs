@@ -17,7 +17,7 @@ use crate::domain::{
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::destination::{self, Place, Sign};
 use crate::store::schema::{delivery, message, payload};
-use crate::store::writer::{Grouped, Job};
+use crate::store::writer::Grouped;
 use crate::store::{Part, Store, StoreError};
 
 /// A delivery in the hands of one worker, with the message to send.
@@ -111,31 +111,10 @@ impl Store {
         free: i64,
         held: Vec<(RegionCode, Environment, i64)>,
     ) -> Result<Vec<Claim>, StoreError> {
-        let until = now.plus(lease);
-        let rows = self
-            .write(move |conn| {
-                let known = destination::all(conn)?;
-                let windows = destination::windows(conn)?;
-                let (mut free, mut rows) = (free, vec![]);
-                for (region, environment, held) in held {
-                    let place = (region, environment);
-                    let known = known.iter().find(|one| (one.region, one.environment) == place);
-                    if destination::stopped(known, &windows, place, now).is_some() {
-                        continue;
-                    }
-                    let mut share = (free - held + 1) / 2;
-                    if known.is_some_and(|one| one.breaker == Breaker::HalfOpen) {
-                        share = share.min(i64::from(!is_any_leased(conn, place, now)?));
-                    }
-                    if share > 0 {
-                        let taken = claim(conn, place, &owner, now, until, share)?;
-                        free -= i64::try_from(taken.len()).unwrap_or(free);
-                        rows.extend(taken);
-                    }
-                }
-                Ok(rows)
-            })
-            .await?;
+        let (answer, wait) = tokio::sync::oneshot::channel();
+        let claiming = Claiming { owner, now, until: now.plus(lease), free, held };
+        self.hand_over(Grouped::Claim(Box::new(claiming), answer)).await?;
+        let rows = wait.await.map_err(|_dropped| StoreError::closed())??;
         Ok(self.opened(rows))
     }
 
@@ -162,12 +141,10 @@ impl Store {
         claims
     }
 
-    /// Records how an attempt ended; tells whether that changed anything. Waits for room: there are never more settlements
-    /// than attempts.
+    /// Records how an attempt ended; tells whether that changed anything.
     pub async fn delivery_settle(&self, settlement: Settlement) -> Result<bool, StoreError> {
         let (answer, wait) = tokio::sync::oneshot::channel();
-        let job = Job::Grouped(Grouped::Settle(Box::new(settlement), answer));
-        self.writer_sender()?.send(job).await.map_err(|_closed| StoreError::closed())?;
+        self.hand_over(Grouped::Settle(Box::new(settlement), answer)).await?;
         wait.await.map_err(|_dropped| StoreError::closed())?
     }
 
@@ -237,13 +214,51 @@ impl Store {
     }
 }
 
-struct ClaimRow {
+/// Who takes what is due, for how long, and how much of it.
+pub(super) struct Claiming {
+    owner: String,
+    now: Timestamp,
+    until: Timestamp,
+    free: i64,
+    held: Vec<(RegionCode, Environment, i64)>,
+}
+
+/// A claimed delivery with its message as it is stored.
+pub(super) struct ClaimRow {
     message: MessageId,
     place: Place,
     attempts: i64,
     doubtful: i64,
     held_since: Timestamp,
     body: Vec<u8>,
+}
+
+/// Claims inside the transaction of a group.
+pub(super) fn claim_all(
+    conn: &mut DbConnection,
+    claiming: &Claiming,
+) -> Result<Vec<ClaimRow>, StoreError> {
+    let now = claiming.now;
+    let known = destination::all(conn)?;
+    let windows = destination::windows(conn)?;
+    let (mut free, mut rows) = (claiming.free, vec![]);
+    for (region, environment, held) in &claiming.held {
+        let place = (*region, *environment);
+        let known = known.iter().find(|one| (one.region, one.environment) == place);
+        if destination::stopped(known, &windows, place, now).is_some() {
+            continue;
+        }
+        let mut share = (free - held + 1) / 2;
+        if known.is_some_and(|one| one.breaker == Breaker::HalfOpen) {
+            share = share.min(i64::from(!is_any_leased(conn, place, now)?));
+        }
+        if share > 0 {
+            let taken = claim(conn, place, claiming, share)?;
+            free -= i64::try_from(taken.len()).unwrap_or(free);
+            rows.extend(taken);
+        }
+    }
+    Ok(rows)
 }
 
 /// Whether somebody is sending to a destination.
@@ -267,12 +282,10 @@ fn is_any_leased(
 fn claim(
     conn: &mut DbConnection,
     place: Place,
-    owner: &str,
-    now: Timestamp,
-    until: Timestamp,
+    Claiming { owner, now, until, .. }: &Claiming,
     limit: i64,
 ) -> Result<Vec<ClaimRow>, StoreError> {
-    let (region, environment) = place;
+    let ((region, environment), now) = (place, *now);
     let comes_before = earlier
         .filter(diesel::dsl::sql::<Bool>("earlier.state = 'queued'"))
         .filter(earlier.field(delivery::order_key).eq(delivery::order_key))
@@ -309,8 +322,8 @@ fn claim(
         .set((
             delivery::doubtful.eq(diesel::dsl::case_when(
                 delivery::lease_owner.is_null(), delivery::doubtful).otherwise(delivery::doubtful + 1)),
-            delivery::lease_owner.eq(Some(owner)),
-            delivery::next_attempt_at.eq(until),
+            delivery::lease_owner.eq(Some(owner.as_str())),
+            delivery::next_attempt_at.eq(*until),
             delivery::attempts.eq(delivery::attempts + 1),
         ))
         .returning((

@@ -641,7 +641,7 @@ mod postgres {
     use diesel::prelude::*;
     use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text, Timestamp};
 
-    use crate::domain::RegionCode;
+    use crate::domain::{MessageRecord, RegionCode};
     use crate::store::message::Acceptance;
 
     const INSERT: &str = "\
@@ -652,6 +652,10 @@ mod postgres {
         INSERT INTO delivery (message_id, region, environment, state, attempts, next_attempt_at, lease_owner, order_key) \
         SELECT id, region, environment, 'queued', attempts, due, owner, order_key \
         FROM unnest($17, $18, $19, $20, $21, $22, $23) AS d (id, region, environment, attempts, due, owner, order_key)";
+
+    fn site(record: &MessageRecord) -> Option<&str> {
+        record.site.as_ref().map(AsRef::<str>::as_ref)
+    }
 
     /// Holds these keys until the transaction ends.
     pub(super) fn lock(conn: &mut PgConnection, keys: &[i64]) -> QueryResult<usize> {
@@ -676,11 +680,7 @@ mod postgres {
             .bind::<Array<Timestamp>, _>(records().map(|one| one.received_at).collect::<Vec<_>>())
             .bind::<Array<Text>, _>(records().map(|one| one.sender.as_str()).collect::<Vec<_>>())
             .bind::<Array<Text>, _>(records().map(|one| one.environment.word()).collect::<Vec<_>>())
-            .bind::<Array<Nullable<Text>>, _>(
-                records()
-                    .map(|one| one.site.as_ref().map(AsRef::<str>::as_ref))
-                    .collect::<Vec<_>>(),
-            )
+            .bind::<Array<Nullable<Text>>, _>(records().map(site).collect::<Vec<_>>())
             .bind::<Array<Nullable<Text>>, _>(
                 records().map(|one| one.region.map(RegionCode::as_str)).collect::<Vec<_>>(),
             )

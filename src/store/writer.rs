@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::connection::{ConnectionManager, DbConnection};
-use crate::store::delivery::Settlement;
+use crate::store::delivery::{ClaimRow, Claiming, Settlement};
 use crate::store::error::Cause;
 use crate::store::loopback::LoopbackRecord;
 use crate::store::message::{Acceptance, Accepted};
@@ -36,6 +36,7 @@ pub(super) enum Job {
 /// A change of the message path, with the way to answer its caller.
 pub(super) enum Grouped {
     Accept(Box<Acceptance>, oneshot::Sender<Result<Accepted, StoreError>>),
+    Claim(Box<Claiming>, oneshot::Sender<Result<Vec<ClaimRow>, StoreError>>),
     Keep(Box<LoopbackRecord>, oneshot::Sender<Result<(), StoreError>>),
     Settle(Box<Settlement>, oneshot::Sender<Result<bool, StoreError>>),
 }
@@ -43,6 +44,7 @@ pub(super) enum Grouped {
 /// What came of a [`Grouped`], until the commit allows to say it.
 enum Done {
     Accepted(Accepted),
+    Claimed(Vec<ClaimRow>),
     Kept,
     Settled(bool),
 }
@@ -52,7 +54,7 @@ impl Grouped {
     fn key(&self) -> Option<&str> {
         match self {
             Self::Accept(acceptance, _) => acceptance.submission_key.as_deref(),
-            Self::Keep(..) | Self::Settle(..) => None,
+            Self::Claim(..) | Self::Keep(..) | Self::Settle(..) => None,
         }
     }
 
@@ -62,9 +64,11 @@ impl Grouped {
             (Self::Accept(_, caller), Ok(Done::Accepted(accepted))) => {
                 drop(caller.send(Ok(accepted)));
             }
+            (Self::Claim(_, caller), Ok(Done::Claimed(rows))) => drop(caller.send(Ok(rows))),
             (Self::Keep(_, caller), Ok(Done::Kept)) => drop(caller.send(Ok(()))),
             (Self::Settle(_, caller), Ok(Done::Settled(ours))) => drop(caller.send(Ok(ours))),
             (Self::Accept(_, caller), Err(error)) => drop(caller.send(Err(error))),
+            (Self::Claim(_, caller), Err(error)) => drop(caller.send(Err(error))),
             (Self::Keep(_, caller), Err(error)) => drop(caller.send(Err(error))),
             (Self::Settle(_, caller), Err(error)) => drop(caller.send(Err(error))),
             (_, Ok(_)) => {}
@@ -73,6 +77,12 @@ impl Grouped {
 }
 
 impl Store {
+    /// Hands a change to the writer and waits for room: of these there are never more than deliveries under way.
+    pub(super) async fn hand_over(&self, change: Grouped) -> Result<(), StoreError> {
+        let sender = self.writer_sender()?;
+        sender.send(Job::Grouped(change)).await.map_err(|_closed| StoreError::closed())
+    }
+
     /// Hands a change of the message path to the writer without waiting for room.
     pub(super) fn enqueue(&self, change: Grouped) -> Result<(), StoreError> {
         self.writer_sender()?.try_send(Job::Grouped(change)).map_err(|refused| match refused {
@@ -209,20 +219,20 @@ fn answer_all(group: Vec<Grouped>, done: Vec<Done>) {
     }
 }
 
-/// Applies every member inside the caller's transaction, in order.
+/// Applies every member inside the caller's transaction: what was settled first, so that a claim finds the next of a patient.
 fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreError> {
     let acceptances: Vec<_> = group
         .iter()
         .filter_map(|change| match change {
             Grouped::Accept(acceptance, _) => Some(acceptance.as_ref()),
-            Grouped::Keep(..) | Grouped::Settle(..) => None,
+            Grouped::Claim(..) | Grouped::Keep(..) | Grouped::Settle(..) => None,
         })
         .collect();
     let settlements: Vec<_> = group
         .iter()
         .filter_map(|change| match change {
             Grouped::Settle(settlement, _) => Some(settlement.as_ref()),
-            Grouped::Accept(..) | Grouped::Keep(..) => None,
+            Grouped::Accept(..) | Grouped::Claim(..) | Grouped::Keep(..) => None,
         })
         .collect();
     let mut settled = delivery::settle_all(conn, &settlements)?.into_iter();
@@ -234,6 +244,7 @@ fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreE
                 .next()
                 .map(Done::Accepted)
                 .ok_or_else(|| StoreError::NotFound("answer for an acceptance".to_owned())),
+            Grouped::Claim(claiming, _) => delivery::claim_all(conn, claiming).map(Done::Claimed),
             Grouped::Keep(record, _) => loopback::keep(conn, record).map(|()| Done::Kept),
             Grouped::Settle(..) => settled
                 .next()

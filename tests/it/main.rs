@@ -8,8 +8,10 @@
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
+//! - `crash`: killed at each point where something becomes durable, and at random under load
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `egress`: where the Gateway calls, and whom it believes there
+//! - `endurance`: what waits after an outage or a restart, nodes that die, many calls under way
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
@@ -43,9 +45,11 @@ mod cli;
 mod clients;
 mod codes;
 mod corpus;
+mod crash;
 mod credentials;
 mod delivery;
 mod egress;
+mod endurance;
 mod envelopes;
 mod faults;
 mod floors;

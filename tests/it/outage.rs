@@ -5,36 +5,15 @@ use std::process::Command;
 use crate::support::program::Installation;
 use crate::support::{TestApp, msa, vxu};
 
-/// Holds the tables so that nobody else can write, until it is dropped.
-struct Blockade(Box<dyn std::any::Any + Send>);
-
-fn block(app: &TestApp) -> Blockade {
-    use diesel::Connection as _;
-    use diesel::connection::SimpleConnection as _;
-
-    #[cfg(feature = "postgres")]
-    if app.database.is_postgres() {
-        let mut conn = diesel::PgConnection::establish(&app.config.database.url).unwrap();
-        let schema = &app.config.database.schema;
-        conn.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.message IN ACCESS EXCLUSIVE MODE"))
-            .unwrap();
-        return Blockade(Box::new(conn));
-    }
-    let path = app.config.data_dir.join("izportal.db");
-    let mut conn = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    conn.batch_execute("BEGIN IMMEDIATE").unwrap();
-    Blockade(Box::new(conn))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_cannot_be_written_nothing_is_acknowledged() {
     let app = TestApp::start().await;
     let sender = app.test_sender().await;
     app.submit(&sender, &vxu("BEFORE", &[])).await.hl7();
 
-    let blockade = block(&app);
+    let blockade = app.database.block(&app.config.data_dir);
     let during = app.submit(&sender, &vxu("DURING", &[])).await;
-    drop(blockade.0);
+    drop(blockade);
     let after = app.submit(&sender, &vxu("AFTER", &[])).await;
 
     let (name, code, _, detail) = during.fault();

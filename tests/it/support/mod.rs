@@ -1,5 +1,6 @@
 //! A running gateway with verbs, and what it needs: a database of its own, its logs, a scripted registry.
 
+pub(crate) mod backlog;
 mod database;
 pub(crate) mod fault;
 mod logs;
@@ -28,7 +29,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::Method;
 use tempfile::TempDir;
 
-pub(crate) use database::TestDatabase;
+pub(crate) use database::{Row, TestDatabase};
 pub(crate) use logs::everything_logged;
 
 /// A sender that the gateway knows.
@@ -303,6 +304,12 @@ impl TestApp {
 fn calling_this_machine(toml: &str) -> String {
     let allow = "[egress]\nallow = [\"127.0.0.1/32\"]\n";
     if toml.contains("[egress]") { toml.to_owned() } else { format!("{toml}\n{allow}") }
+}
+
+/// A number from the environment: how long a test runs whose normal form is short.
+#[expect(clippy::disallowed_methods, reason = "the switch between the short and the long form")]
+pub(crate) fn number_of(variable: &str, normal: usize) -> usize {
+    std::env::var(variable).map_or(normal, |text| text.parse().unwrap())
 }
 
 /// An address that was free a moment ago.

@@ -125,6 +125,14 @@ impl Served {
         submit(&self.http, &self.endpoint, sender, hl7).await.unwrap()
     }
 
+    /// A number of its /proc/PID/status: KiB, or a count.
+    pub(crate) fn status(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Sets how long the files that it writes may grow, in bytes or `unlimited`.
     pub(crate) fn limit_files(&self, limit: &str) {
         let pid = self.child.id().to_string();

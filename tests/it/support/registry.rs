@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -48,10 +48,46 @@ impl Gate {
     }
 }
 
+/// A submission as the registry saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// MSH-10.
+    pub(crate) control_id: String,
+    pub(crate) began: Instant,
+    /// None while it is under way.
+    pub(crate) ended: Option<Instant>,
+    /// Whether it ended with an answer; else its caller hung up.
+    pub(crate) answered: bool,
+}
+
+/// The end of a call, however it comes.
+struct UnderWay {
+    shared: Data<Shared>,
+    number: usize,
+    answered: bool,
+}
+
+impl UnderWay {
+    fn begin(shared: &Data<Shared>, control_id: String) -> Self {
+        let call = Call { control_id, began: Instant::now(), ended: None, answered: false };
+        let mut calls = shared.calls.lock().unwrap();
+        calls.push(call);
+        Self { shared: Data::clone(shared), number: calls.len() - 1, answered: false }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let call = &mut self.shared.calls.lock().unwrap()[self.number];
+        (call.ended, call.answered) = (Some(Instant::now()), self.answered);
+    }
+}
+
 struct Shared {
     scripts: Mutex<VecDeque<Script>>,
     fallback: Script,
     received: Mutex<Vec<String>>,
+    calls: Mutex<Vec<Call>>,
     down: AtomicBool,
 }
 
@@ -81,6 +117,7 @@ impl ScriptedRegistry {
             scripts: Mutex::default(),
             fallback,
             received: Mutex::default(),
+            calls: Mutex::default(),
             down: AtomicBool::new(false),
         });
         let data = Data::from(Arc::clone(&shared));
@@ -105,6 +142,11 @@ impl ScriptedRegistry {
         self.shared.scripts.lock().unwrap().push_back(script);
     }
 
+    /// Does `fallback` from now on, whatever was scripted.
+    pub(crate) fn forget(&self) {
+        self.shared.scripts.lock().unwrap().clear();
+    }
+
     /// While it is down every call, also a connectivityTest, is answered 503 and not kept.
     pub(crate) fn set_down(&self, down: bool) {
         self.shared.down.store(down, Ordering::Relaxed);
@@ -113,6 +155,22 @@ impl ScriptedRegistry {
     /// The bodies of the submissions so far.
     pub(crate) fn received(&self) -> Vec<String> {
         self.shared.received.lock().unwrap().clone()
+    }
+
+    /// The submissions so far, in the order in which they began.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.shared.calls.lock().unwrap().clone()
+    }
+
+    /// The last submission of a message.
+    pub(crate) fn call(&self, control_id: &str) -> Option<Call> {
+        let calls = self.shared.calls.lock().unwrap();
+        calls.iter().rev().find(|call| call.control_id == control_id).cloned()
+    }
+
+    /// How many submissions began so far.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.calls.lock().unwrap().len()
     }
 
     /// The `[regions.…]` table that sends a region's messages of one environment here.
@@ -141,6 +199,7 @@ async fn serve(body: Bytes, shared: Data<Shared>) -> HttpResponse {
         ));
     }
     shared.received.lock().unwrap().push(text.clone());
+    let mut call = UnderWay::begin(&shared, control_id(&text));
     let mut script =
         shared.scripts.lock().unwrap().pop_front().unwrap_or_else(|| shared.fallback.clone());
     loop {
@@ -156,6 +215,7 @@ async fn serve(body: Bytes, shared: Data<Shared>) -> HttpResponse {
             _ => break,
         };
     }
+    call.answered = true;
     match script {
         Script::Ack(hl7) => soap(&hl7),
         Script::Accept => soap(&ack("AA", &control_id(&text), "")),
