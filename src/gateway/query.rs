@@ -28,6 +28,8 @@ impl Gateway {
     /// Asks a registry, and records what came of it without making the sender wait.
     pub(super) async fn ask(&self, place: Place, submission: &Submission<'_, '_>) -> Asked {
         let result = self.answer_of(place, submission).await;
+        let class = result.as_ref().map_or_else(|failure| failure.class.word(), |_reply| "ok");
+        metrics::counter!("gateway_queries_total", "destination" => place.0.as_str(), "mode" => place.1.word(), "class" => class).increment(1);
         let (asked, found) = match result {
             Ok(reply) => {
                 let code = Reply::read(reply.as_bytes());
