@@ -312,7 +312,7 @@ fn claim(
     }
     // The conditions again: another node may have claimed a row since it was read. A row that still names an owner was
     // under way when its lease ended.
-    let taken: Vec<(MessageId, i64, i64, i64, Option<Timestamp>)> = on_either!(conn, conn => {
+    let taken: Vec<Taken> = on_either!(conn, conn => {
         diesel::update(
             delivery::table
                 .filter(delivery::message_id.eq_any(&due))
@@ -335,6 +335,17 @@ fn claim(
         ))
         .load(conn)?
     });
+    with_bodies(conn, place, taken)
+}
+
+/// A row as its claim gives it back: message, attempts, doubts in all and before an operator looked, since when it is held.
+type Taken = (MessageId, i64, i64, i64, Option<Timestamp>);
+
+fn with_bodies(
+    conn: &mut DbConnection,
+    place: Place,
+    taken: Vec<Taken>,
+) -> Result<Vec<ClaimRow>, StoreError> {
     let ids: Vec<MessageId> = taken.iter().map(|(id, ..)| *id).collect();
     let mut bodies: HashMap<MessageId, (Timestamp, Vec<u8>)> =
         on_either!(conn, conn => payload::table

@@ -664,7 +664,6 @@ mod postgres {
             .execute(conn)
     }
 
-    #[expect(clippy::too_many_lines, reason = "one statement, a column at a time")]
     pub(super) fn insert(
         conn: &mut PgConnection,
         group: &[(&Acceptance, bool)],
