@@ -100,7 +100,10 @@ fn answer<T: Serialize>(result: Result<T, InquiryError>) -> HttpResponse {
             .insert_header(NO_SNIFF)
             .insert_header((CACHE_CONTROL, "no-store"))
             .json(outcome),
-        Err(InquiryError::CredentialsRefused) => refused(),
+        Err(InquiryError::CredentialsRefused) => {
+            metrics::counter!("gateway_auth_failures_total", "reason" => "refused").increment(1);
+            refused()
+        }
         Err(InquiryError::NotFound) => {
             problem(StatusCode::NOT_FOUND, "You have sent no such message with these credentials.")
         }

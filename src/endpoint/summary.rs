@@ -90,6 +90,10 @@ impl Summary {
             "operation" => self.operation(), "soap_version" => self.version(), "outcome" => outcome, "mode" => mode
         )
         .increment(1);
+        if let Some(number) = self.fault {
+            metrics::counter!("gateway_soap_faults_total", "code" => number.to_string())
+                .increment(1);
+        }
         metrics::histogram!("gateway_soap_request_seconds", "operation" => self.operation())
             .record(self.duration);
         for rule in self.facts.iter().flat_map(|facts| &facts.rules) {

@@ -31,6 +31,8 @@ impl Gateway {
             Some(why) => Err(Failure::new(FailureClass::Transient, why.word())),
             None => self.answer_of(place, submission).await,
         };
+        let class = result.as_ref().map_or_else(|failure| failure.class.word(), |_reply| "ok");
+        metrics::counter!("gateway_queries_total", "destination" => place.0.as_str(), "mode" => place.1.word(), "class" => class).increment(1);
         let (asked, found, failure) = match result {
             Ok(reply) => {
                 let code = Reply::read(reply.as_bytes());

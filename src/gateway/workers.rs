@@ -214,7 +214,9 @@ impl Gateway {
     async fn run_refresher(&self) {
         let mut known = HashMap::new();
         while !self.stopping.is_cancelled() {
-            if let Err(error) = self.store.directory_refresh().await {
+            let refreshed = self.store.directory_refresh().await;
+            metrics::gauge!("gateway_database_up").set(u8::from(refreshed.is_ok()));
+            if let Err(error) = refreshed {
                 tracing::warn!("the directory was not refreshed: {error}");
             }
             self.tell_changes(&mut known);
