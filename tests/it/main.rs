@@ -13,6 +13,7 @@
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
+//! - `operations`: alerts, their run-book and the metrics behind them belong together
 //! - `outage`: the database cannot be written, the disk is full
 //! - `outcome`: what became of a message, asked by its sender
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
@@ -50,6 +51,7 @@ mod envelopes;
 mod faults;
 mod floors;
 mod nist;
+mod operations;
 mod outage;
 mod outcome;
 mod pages;
