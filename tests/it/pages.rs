@@ -108,6 +108,8 @@ async fn the_page_says_what_the_defaults_are() {
             "No regional registry is connected to this Gateway",
             &service,
             "; SOAP 1.2 and 1.1.</dd>",
+            "or a query, <code>QBP^Q11^QBP_Q11</code>.",
+            "/api/v1/messages?control_id=MSH-10</code>",
             "With a test credential MSH-11 is <code>T</code> and",
             "with a production credential MSH-11 is <code>P</code> and",
         ],
