@@ -188,6 +188,8 @@ section! {
         relay_deadline_seconds: u64,
         /// Seconds of one attempt.
         send_timeout_seconds: u64,
+        /// Whether the loopback registry serves what has no table.
+        loopback: bool,
         /// Deliveries at one time.
         delivery_workers: usize,
         /// Ceiling of the first wait, in seconds.
@@ -361,6 +363,7 @@ impl Config {
             }
         }
         self.check_server()?;
+        self.check_loopback()?;
         self.policies()?;
         self.check_ranges()?;
         let GatewayConfig { test_processing_ids, production_processing_ids, .. } = &self.gateway;
@@ -425,6 +428,25 @@ impl Config {
             })
             .collect();
         Policy::new(strictness, overlays, &settings)
+    }
+
+    /// Without the loopback registry nothing may be left to it.
+    fn check_loopback(&self) -> Result<(), ConfigError> {
+        if self.gateway.loopback {
+            return Ok(());
+        }
+        for region in RegionCode::managed() {
+            let tables = self.regions.get(region.as_str());
+            let has =
+                |side: &Environment| tables.is_some_and(|one| one.destination(*side).is_some());
+            if let Some(environment) = Environment::ALL.iter().find(|side| !has(side)) {
+                return Err(ConfigError::value(
+                    format!("regions.{region}.{environment}"),
+                    "is missing, and gateway.loopback is false: no registry would get its messages",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check_server(&self) -> Result<(), ConfigError> {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::domain::{
@@ -26,10 +27,11 @@ pub(super) struct Asked {
 impl Gateway {
     /// Asks a registry, and records what came of it without making the sender wait.
     pub(super) async fn ask(&self, place: Place, submission: &Submission<'_, '_>) -> Asked {
-        let stopped = self.store.directory().stopped(place, submission.now);
-        let result = match stopped {
-            Some(why) => Err(Failure::new(FailureClass::Transient, why.word())),
-            None => self.answer_of(place, submission).await,
+        let room = self.room(place, submission.now);
+        let asked_at_all = room.is_ok();
+        let result = match room {
+            Ok(_held) => self.answer_of(place, submission).await,
+            Err(why) => Err(Failure::new(FailureClass::Transient, why)),
         };
         let class = result.as_ref().map_or_else(|failure| failure.class.word(), |_reply| "ok");
         metrics::counter!("gateway_queries_total", "destination" => place.0.as_str(), "mode" => place.1.word(), "class" => class).increment(1);
@@ -55,12 +57,21 @@ impl Gateway {
             found: found.iter().map(of_the_answer).collect(),
             place,
             failure,
-            asked: stopped.is_none(),
+            asked: asked_at_all,
             breaker: self.settings.breaker,
             now: Timestamp::now(),
         };
         self.record_answer(submission.id, end);
         asked
+    }
+
+    /// A place for one call, unless the registry is stopped or too many calls wait for it.
+    fn room(&self, place: Place, now: Timestamp) -> Result<OwnedSemaphorePermit, &'static str> {
+        if let Some(why) = self.store.directory().stopped(place, now) {
+            return Err(why.word());
+        }
+        let room = self.relays.get(&place).map(Arc::clone);
+        room.and_then(|room| room.try_acquire_owned().ok()).ok_or("too many calls wait for it")
     }
 
     async fn answer_of(
@@ -69,11 +80,6 @@ impl Gateway {
         submission: &Submission<'_, '_>,
     ) -> Result<String, Failure> {
         let (region, environment) = place;
-        let room =
-            self.relays.get(&place).and_then(|room| Arc::clone(room).try_acquire_owned().ok());
-        let Some(_room) = room else {
-            return Err(Failure::new(FailureClass::Transient, "too many calls wait for it"));
-        };
         let text = std::str::from_utf8(submission.message.body()).unwrap_or(submission.text);
         let outgoing = self.backends.outgoing(region, environment, text)?;
         let asking = self.backends.query(region, environment, &outgoing);

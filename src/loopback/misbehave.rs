@@ -237,7 +237,7 @@ fn broken(
 /// An acknowledgement by script; `good` is AA without any ERR.
 pub(super) fn acknowledgement(deed: Deed, good: &str) -> String {
     let (header, rest) = good.split_once('\r').unwrap_or((good, ""));
-    let id = rest.trim_end_matches('\r').rsplit('|').next().unwrap_or_default();
+    let id = rest.split(['\r', '|']).nth(2).unwrap_or_default();
     let answer = |code: &str, id: &str, error: &str| format!("{header}\rMSA|{code}|{id}\r{error}");
     match deed {
         Deed::AckWarning => answer("AE", id, WARNING),

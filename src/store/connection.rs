@@ -52,6 +52,10 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+/// No statement of the message path may take longer.
+#[cfg(feature = "postgres")]
+pub(super) const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '10s'";
+
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
 pub(super) enum DbConnection {
@@ -144,7 +148,8 @@ impl ManageConnection for ConnectionManager {
             DatabaseUrl::Postgres(url) => {
                 // A plan made while a table was empty reads all of it for ever after, so plans are made for each call.
                 let mut conn = PgConnection::establish(&bounded(url)).map_err(without_address)?;
-                conn.batch_execute("SET statement_timeout = '10s'; SET plan_cache_mode = force_custom_plan; SET application_name = 'izportal'; SET TIME ZONE 'UTC'")
+                conn.batch_execute(STATEMENT_TIMEOUT).map_err(prepared)?;
+                conn.batch_execute("SET plan_cache_mode = force_custom_plan; SET application_name = 'izportal'; SET TIME ZONE 'UTC'")
                     .map_err(prepared)?;
                 if let Some(schema) = &self.schema {
                     conn.batch_execute(&format!(

@@ -34,7 +34,7 @@ pub struct Claim {
     pub doubtful: i64,
     /// Since when it is held: its receipt, or the moment an operator sent it again.
     pub held_since: Timestamp,
-    /// The HL7 text.
+    /// The HL7 text; empty when it cannot be read.
     pub body: Vec<u8>,
 }
 
@@ -122,21 +122,20 @@ impl Store {
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
             let ClaimRow { message, place: (region, environment), .. } = row;
-            match self.vault().open(message, Part::Body, row.body) {
-                Ok(body) => claims.push(Claim {
-                    message,
-                    region,
-                    environment,
-                    attempts: row.attempts,
-                    doubtful: row.doubtful,
-                    held_since: row.held_since,
-                    body,
-                }),
-                // The others go on; this one comes back when its lease ends, and says so each time.
-                Err(error) => {
-                    tracing::error!(message.id = %message, "delivery of {message} cannot be sent: {error}");
-                }
-            }
+            let body = self.vault().open(message, Part::Body, row.body).unwrap_or_else(|error| {
+                // Without a text it waits for an operator, and the others of its patient go on.
+                tracing::error!(message.id = %message, "the text of {message} cannot be read: {error}");
+                vec![]
+            });
+            claims.push(Claim {
+                message,
+                region,
+                environment,
+                attempts: row.attempts,
+                doubtful: row.doubtful,
+                held_since: row.held_since,
+                body,
+            });
         }
         claims
     }
@@ -356,11 +355,12 @@ fn with_bodies(
         .collect();
     let mut claimed: Vec<_> = taken
         .into_iter()
-        .filter_map(|(message, attempts, doubtful, before, held_since)| {
-            let (received_at, body) = bodies.remove(&message)?;
+        .map(|(message, attempts, doubtful, before, held_since)| {
+            let (received_at, body) =
+                bodies.remove(&message).unwrap_or_else(|| (message.moment(), vec![]));
             let held_since = held_since.unwrap_or(received_at);
             let doubtful = doubtful - before;
-            Some(ClaimRow { message, place, attempts, doubtful, held_since, body })
+            ClaimRow { message, place, attempts, doubtful, held_since, body }
         })
         .collect();
     claimed.sort_by_key(|row| row.message);

@@ -58,7 +58,7 @@ impl Store {
         .await
     }
 
-    /// Closes a breaker by an operator's word.
+    /// Closes a breaker by an operator's word: what waits is due at once.
     pub async fn destination_reset(
         &self,
         place: Place,
@@ -67,6 +67,7 @@ impl Store {
         self.write(move |conn| {
             touch(conn, place)?;
             set_breaker(conn, place, Breaker::Closed, (0, None), by.at)?;
+            make_due(conn, place, by.at)?;
             record(conn, &by, None, Some(place))?;
             one(conn, place)
         })
@@ -313,6 +314,22 @@ fn set_breaker(
             .execute(conn)?;
     }
     raise_revision(conn)
+}
+
+/// What waits for its next attempt need not wait any more.
+fn make_due(
+    conn: &mut DbConnection,
+    (region, environment): Place,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let waiting = delivery::table
+        .filter(is_queued())
+        .filter(delivery::region.eq(region))
+        .filter(delivery::environment.eq(environment))
+        .filter(delivery::lease_owner.is_null())
+        .filter(delivery::next_attempt_at.gt(now));
+    diesel::update(waiting).set(delivery::next_attempt_at.eq(now)).execute(conn)?;
+    Ok(())
 }
 
 fn has_queued(conn: &mut DbConnection, (region, environment): Place) -> Result<bool, StoreError> {

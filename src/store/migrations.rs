@@ -1,9 +1,13 @@
 //! The embedded migrations, one folder per database with the same names.
 
+#[cfg(feature = "postgres")]
+use diesel::connection::SimpleConnection as _;
 use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use crate::store::StoreError;
+#[cfg(feature = "postgres")]
+use crate::store::connection::STATEMENT_TIMEOUT;
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::error::Cause;
 
@@ -21,9 +25,16 @@ pub(super) fn apply(conn: &mut DbConnection) -> Result<Vec<String>, StoreError> 
     let names = pending(conn)?;
     match conn {
         #[cfg(feature = "postgres")]
-        DbConnection::Postgres(conn) => conn.run_pending_migrations(POSTGRES).map_err(failed)?,
-        DbConnection::Sqlite(conn) => conn.run_pending_migrations(SQLITE).map_err(failed)?,
-    };
+        DbConnection::Postgres(conn) => {
+            // An index of a large table takes longer than any statement of the message path may.
+            conn.batch_execute("SET statement_timeout = 0")?;
+            conn.run_pending_migrations(POSTGRES).map_err(failed)?;
+            conn.batch_execute(STATEMENT_TIMEOUT)?;
+        }
+        DbConnection::Sqlite(conn) => {
+            conn.run_pending_migrations(SQLITE).map_err(failed)?;
+        }
+    }
     Ok(names)
 }
 

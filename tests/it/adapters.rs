@@ -280,7 +280,7 @@ async fn an_answer_for_another_message_is_never_passed_on() {
     let record = app.message("ONE").await;
     let (_, _, delivery) = app.store().message_by_id(record.id).await.unwrap();
     let told = delivery.unwrap().last_error.unwrap();
-    assert_eq!(told, "the answer is for another message (ambiguous)");
+    assert_eq!(told, "the answer is for another message");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -195,6 +195,7 @@ fn a_wrong_configuration_is_exit_code_2_with_its_key() {
         ("[server]\nportt = 1", "portt"),
         ("[regions.CAIR9]", "regions.CAIR9"),
         ("[gateway]\nreply = \"maybe\"", "relay"),
+        ("[gateway]\nloopback = false", "regions.CAIRBA.test"),
         ("[database]\nurl = \"mysql://localhost/x\"", "database.url"),
         ("[database]\nurl_env = \"IZPORTAL_TEST_UNSET\"", "IZPORTAL_TEST_UNSET"),
         ("[server\n", "[server"),

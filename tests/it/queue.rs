@@ -405,3 +405,26 @@ async fn a_clock_that_jumps_makes_nothing_be_sent_twice_at_once_and_nothing_be_f
     assert_eq!(set_back_in_a_lease, 0);
     assert_eq!(set_on, 2, "no more at once than there are places");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_text_cannot_be_read_waits_for_an_operator_and_blocks_nobody() {
+    let registry = ScriptedRegistry::start(Script::Accept);
+    let app = before(&registry, "reply = \"accept\"").await;
+    let sender = app.test_sender().await;
+    app.store().destination_control(here(), Control::Paused, by("pause")).await.unwrap();
+    app.submit(&sender, &same_child("FIRST")).await.hl7();
+    app.submit(&sender, &same_child("SECOND")).await.hl7();
+    let first = "SELECT min(message_id) FROM payload";
+    let damage = format!("UPDATE payload SET body = reply WHERE message_id = ({first})");
+    app.database.change(&app.config.data_dir, &damage);
+
+    app.store().destination_control(here(), Control::Running, by("resume")).await.unwrap();
+    app.until("passed", async || is_in(&app, "SECOND", MessageState::Delivered).await).await;
+
+    let unreadable = delivery(&app, "FIRST").await;
+    assert_eq!(
+        (unreadable.state, unreadable.last_class),
+        (DeliveryState::Review, Some(FailureClass::Poison))
+    );
+    assert_eq!(received(&registry), ["SECOND"]);
+}

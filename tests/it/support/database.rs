@@ -108,6 +108,16 @@ impl TestDatabase {
         self.rows(copy.path())
     }
 
+    /// Changes what the tables hold, beside the service.
+    pub(crate) fn change(&self, data_dir: &Path, sql: &str) {
+        #[cfg(feature = "postgres")]
+        if let Some((url, schema)) = &self.postgres {
+            execute(url, &format!("SET search_path = {schema}; {sql}")).unwrap();
+            return;
+        }
+        sqlite(data_dir).batch_execute(sql).unwrap();
+    }
+
     /// How many deliveries are queued.
     pub(crate) fn queued(&self, data_dir: &Path) -> i32 {
         let sql = "SELECT CAST(count(*) AS INTEGER) AS number FROM delivery WHERE state = 'queued'";

@@ -301,7 +301,7 @@ impl TestApp {
 }
 
 /// A configuration whose registries may stand on this machine, unless it says itself where they may.
-fn calling_this_machine(toml: &str) -> String {
+pub(crate) fn calling_this_machine(toml: &str) -> String {
     let allow = "[egress]\nallow = [\"127.0.0.1/32\"]\n";
     if toml.contains("[egress]") { toml.to_owned() } else { format!("{toml}\n{allow}") }
 }

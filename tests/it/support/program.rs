@@ -11,7 +11,7 @@ use izportal::domain::Environment;
 use izportal::soap::{SoapVersion, submit_single_message_request};
 use tempfile::TempDir;
 
-use crate::support::{Answer, Sender, TestDatabase, answer, client};
+use crate::support::{Answer, Sender, TestDatabase, answer, calling_this_machine, client};
 
 /// How long the binary may take to say a line that it must say.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,10 +36,11 @@ impl Installation {
         self.database.configure(&mut known);
         let text = format!(
             "data_dir = '{}'\n[server]\nlisten = '127.0.0.1:0'\nops_listen = '127.0.0.1:0'\nworkers = 2\n\
-             [database]\nurl = '{}'\nschema = '{}'\n{toml}",
+             [database]\nurl = '{}'\nschema = '{}'\n{}",
             self.data_dir().display(),
             known.database.url,
-            known.database.schema
+            known.database.schema,
+            calling_this_machine(toml)
         );
         std::fs::write(self.config(), text).unwrap();
     }
