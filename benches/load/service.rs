@@ -190,11 +190,14 @@ impl Service {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// A run with errors in the log is not a run.
+    /// A run with errors in the log is not a run; that nothing is sent while a destination is paused is one on purpose.
     pub(crate) fn check_logged_errors(&self) {
         let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-        let bad: Vec<&str> =
-            log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).take(3).collect();
+        let bad: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("\"level\":\"ERROR\"") && !line.contains("(paused)"))
+            .take(3)
+            .collect();
         assert!(bad.is_empty(), "the service logged errors: {bad:#?}");
     }
 }
