@@ -278,13 +278,13 @@ fn is_any_leased(
     Ok(!leased.is_empty())
 }
 
-fn claim(
+/// What may be claimed for a destination now, oldest first.
+fn due(
     conn: &mut DbConnection,
-    place: Place,
-    Claiming { owner, now, until, .. }: &Claiming,
+    (region, environment): Place,
+    now: Timestamp,
     limit: i64,
-) -> Result<Vec<ClaimRow>, StoreError> {
-    let ((region, environment), now) = (place, *now);
+) -> Result<Vec<MessageId>, StoreError> {
     let comes_before = earlier
         .filter(Condition("earlier.state = 'queued'"))
         .filter(earlier.field(delivery::order_key).eq(delivery::order_key))
@@ -298,12 +298,22 @@ fn claim(
         .order(delivery::next_attempt_at.asc())
         .limit(limit)
         .select(delivery::message_id);
-    let due: Vec<MessageId> = match conn {
+    Ok(match conn {
         // What another one is claiming or settling is passed over, so that nobody waits.
         #[cfg(feature = "postgres")]
         DbConnection::Postgres(conn) => due.for_update().skip_locked().load(conn)?,
         DbConnection::Sqlite(conn) => due.load(conn)?,
-    };
+    })
+}
+
+fn claim(
+    conn: &mut DbConnection,
+    place: Place,
+    Claiming { owner, now, until, .. }: &Claiming,
+    limit: i64,
+) -> Result<Vec<ClaimRow>, StoreError> {
+    let now = *now;
+    let due = due(conn, place, now, limit)?;
     if due.is_empty() {
         return Ok(vec![]);
     }
