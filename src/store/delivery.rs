@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
 use crate::domain::{
     Breaker, BreakerPolicy, Delivery, DeliveryState, Environment, FailureClass, MessageId,
@@ -16,6 +15,7 @@ use crate::domain::{
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::destination::{self, Place, Sign};
+use crate::store::literal::Condition;
 use crate::store::schema::{delivery, message, payload};
 use crate::store::writer::Grouped;
 use crate::store::{Part, Store, StoreError};
@@ -93,8 +93,8 @@ pub struct Backlog {
 diesel::alias!(delivery as earlier: Earlier);
 
 /// The delivery waits or is under way. As a literal, so that both databases see that their partial indexes apply.
-pub(super) fn is_queued() -> diesel::expression::SqlLiteral<Bool> {
-    diesel::dsl::sql::<Bool>("delivery.state = 'queued'")
+pub(super) const fn is_queued() -> Condition {
+    Condition("delivery.state = 'queued'")
 }
 
 impl Store {
@@ -278,15 +278,15 @@ fn is_any_leased(
     Ok(!leased.is_empty())
 }
 
-fn claim(
+/// What may be claimed for a destination now, oldest first.
+fn due(
     conn: &mut DbConnection,
-    place: Place,
-    Claiming { owner, now, until, .. }: &Claiming,
+    (region, environment): Place,
+    now: Timestamp,
     limit: i64,
-) -> Result<Vec<ClaimRow>, StoreError> {
-    let ((region, environment), now) = (place, *now);
+) -> Result<Vec<MessageId>, StoreError> {
     let comes_before = earlier
-        .filter(diesel::dsl::sql::<Bool>("earlier.state = 'queued'"))
+        .filter(Condition("earlier.state = 'queued'"))
         .filter(earlier.field(delivery::order_key).eq(delivery::order_key))
         .filter(earlier.field(delivery::message_id).ne(delivery::message_id))
         .filter(
@@ -304,8 +304,23 @@ fn claim(
         .filter(diesel::dsl::not(diesel::dsl::exists(comes_before)))
         .order(delivery::next_attempt_at.asc())
         .limit(limit)
-        .select(delivery::message_id)
-        .load::<MessageId>(conn)?;
+        .select(delivery::message_id);
+    Ok(match conn {
+        // What another one is claiming or settling is passed over, so that nobody waits.
+        #[cfg(feature = "postgres")]
+        DbConnection::Postgres(conn) => due.for_update().skip_locked().load(conn)?,
+        DbConnection::Sqlite(conn) => due.load(conn)?,
+    })
+}
+
+fn claim(
+    conn: &mut DbConnection,
+    place: Place,
+    Claiming { owner, now, until, .. }: &Claiming,
+    limit: i64,
+) -> Result<Vec<ClaimRow>, StoreError> {
+    let now = *now;
+    let due = due(conn, place, now, limit)?;
     if due.is_empty() {
         return Ok(vec![]);
     }
@@ -438,7 +453,7 @@ fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, StoreError>
     let changed = on_either!(conn, conn => {
         let mut open = diesel::update(delivery::table)
             .filter(delivery::message_id.eq(one.message))
-            .filter(diesel::dsl::sql::<Bool>(is_open(set.state)))
+            .filter(Condition(is_open(set.state)))
             .into_boxed();
         if set.error.is_some() {
             open = open
@@ -460,12 +475,16 @@ fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, StoreError>
         return Ok(false);
     }
     on_either!(conn, conn => {
-        if set.state != DeliveryState::Queued {
-            diesel::update(message::table.find(one.message)).set(message::state.eq(message_state)).execute(conn)?;
-        }
-        if let Some((reply, ack_code)) = &one.reply {
-            diesel::update(payload::table.find(one.message)).set(payload::reply.eq(Some(reply))).execute(conn)?;
-            diesel::update(message::table.find(one.message)).set(message::ack_code.eq(ack_code)).execute(conn)?;
+        let row = diesel::update(message::table.find(one.message));
+        match &one.reply {
+            Some((reply, ack_code)) => {
+                row.set((message::state.eq(message_state), message::ack_code.eq(ack_code))).execute(conn)?;
+                diesel::update(payload::table.find(one.message)).set(payload::reply.eq(Some(reply))).execute(conn)?;
+            }
+            None if set.state != DeliveryState::Queued => {
+                row.set(message::state.eq(message_state)).execute(conn)?;
+            }
+            None => {}
         }
         if let Some(sent) = &one.sent {
             diesel::update(payload::table.find(one.message)).set(payload::sent.eq(Some(sent))).execute(conn)?;

@@ -13,6 +13,7 @@ mod delivery;
 mod destination;
 mod directory;
 mod error;
+mod literal;
 mod loopback;
 mod message;
 mod migrations;

@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::store::action::{Action, record};
 use crate::store::connection::DbConnection;
 use crate::store::delivery::{columns, from_row};
+use crate::store::literal::Condition;
 use crate::store::schema::{delivery, message, payload};
 use crate::store::{Store, StoreError};
 
@@ -44,8 +45,7 @@ macro_rules! filtered {
             .into_boxed();
         if filter.states == [DeliveryState::Review] {
             // As a literal, so that both databases see that their partial index applies.
-            query = query
-                .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("delivery.state = 'review'"));
+            query = query.filter(Condition("delivery.state = 'review'"));
         } else if !filter.states.is_empty() {
             query = query.filter(delivery::state.eq_any(filter.states.clone()));
         }

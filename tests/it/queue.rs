@@ -10,7 +10,7 @@ use izportal::gateway::resend_edited;
 use izportal::store::{Action, DeliveryFilter, Part, Place};
 
 use crate::support::fault::fault_of;
-use crate::support::registry::{Gate, Script, ScriptedRegistry};
+use crate::support::registry::{Gate, Script, ScriptedRegistry, ack};
 use crate::support::{TestApp, errors, msa, vxu};
 
 /// Waits of a second, so that a test sees them end.
@@ -137,6 +137,45 @@ async fn a_message_with_unknown_outcomes_is_marked_when_it_is_delivered_after_al
     let delivered = delivery(&app, "TWICE").await;
     assert_eq!((delivered.attempts, delivered.doubtful), (2, 1), "possibly delivered twice");
     assert_eq!(received(&registry), ["TWICE", "TWICE"], "under the same MSH-10");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_after_the_time_out_is_not_taken_for_that_of_a_later_attempt() {
+    let registry = ScriptedRegistry::start(Script::Accept);
+    let app = before(&registry, "send_timeout_seconds = 1").await;
+    let sender = app.test_sender().await;
+    let late =
+        Script::Ack(ack("AE", "LATE", "ERR||PID^1^5|101^Required field missing^HL70357|E\r"));
+    registry.then(Script::After(Duration::from_secs(2), Box::new(late)));
+
+    let reply = app.submit(&sender, &vxu("LATE", &[])).await.hl7();
+    app.until("delivered", async || is_in(&app, "LATE", MessageState::Delivered).await).await;
+    let over = async || registry.calls().iter().all(|call| call.ended.is_some());
+    app.until("the late answer has come", over).await;
+
+    assert!(was_queued(&reply), "{reply}");
+    let delivered = delivery(&app, "LATE").await;
+    assert_eq!(
+        (delivered.state, delivered.attempts, delivered.doubtful),
+        (DeliveryState::Delivered, 2, 1),
+        "by the second attempt's answer"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_goes_where_its_region_is_reached_when_it_is_sent() {
+    let (old, new) =
+        (ScriptedRegistry::start(Script::Accept), ScriptedRegistry::start(Script::Accept));
+    let app = before(&old, "").await;
+    let sender = app.test_sender().await;
+    app.store().destination_control(here(), Control::Paused, by("pause")).await.unwrap();
+    app.submit(&sender, &vxu("WAITS", &[])).await.hl7();
+
+    let app = app.restart(&format!("[gateway]\n{QUICK}\n{}", new.config("CAIRBA", "test"))).await;
+    app.store().destination_control(here(), Control::Running, by("resume")).await.unwrap();
+    app.until("delivered", async || is_in(&app, "WAITS", MessageState::Delivered).await).await;
+
+    assert_eq!((received(&old).len(), received(&new)), (0, vec!["WAITS".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
