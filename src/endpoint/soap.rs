@@ -271,11 +271,9 @@ fn of_submit(error: &SubmitError) -> Fault {
                 "hl7Message is longer than {limit} characters or has more than 10,000 segments."
             ),
         ),
-        SubmitError::QueueClosed(region) => Fault::new(
+        SubmitError::QueueClosed => fault(
             FaultCode::QueueClosed,
-            format!(
-                "The queue for {region} takes no more messages now. The message was not accepted; send it again later."
-            ),
+            "The queue of your region takes no more messages now. The message was not accepted; send it again later.",
         ),
         SubmitError::NotStored(StoreError::Overloaded) => fault(
             FaultCode::Overloaded,

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::domain::{
-    ClientKeyPin, DiagnosticRecord, MessageId, MessageRecord, MessageState, RegionCode, SiteId,
-    Timestamp,
+    ClientKeyPin, Delivery, DiagnosticRecord, MessageId, MessageRecord, MessageState, RegionCode,
+    SiteId, Timestamp,
 };
 use crate::gateway::authenticate::{AuthenticatedSender, Presented};
 use crate::gateway::{Call, Gateway};
@@ -83,7 +83,7 @@ impl Gateway {
     ) -> Result<MessageOutcome, InquiryError> {
         let sender = self.inquirer(who).await?;
         match self.store.message_by_id(id).await {
-            Ok((record, ..)) if is_of(&sender, &record) => self.told(record).await,
+            Ok(found) if is_of(&sender, &found.0) => Ok(self.told(found).await),
             // Another sender's message is as unknown as none.
             Ok(_) | Err(StoreError::NotFound(_)) => Err(InquiryError::NotFound),
             Err(error) => Err(error.into()),
@@ -106,7 +106,7 @@ impl Gateway {
         let mut told = vec![];
         for record in self.store.message_list(filter).await? {
             if is_of(&sender, &record) {
-                told.push(self.told(record).await?);
+                told.push(self.told(self.store.message_by_id(record.id).await?).await);
             }
         }
         Ok(told)
@@ -134,11 +134,13 @@ impl Gateway {
         sender.ok_or(InquiryError::CredentialsRefused)
     }
 
-    async fn told(&self, record: MessageRecord) -> Result<MessageOutcome, InquiryError> {
-        let (record, diagnostics, delivery) = self.store.message_by_id(record.id).await?;
+    async fn told(
+        &self,
+        (record, diagnostics, delivery): (MessageRecord, Vec<DiagnosticRecord>, Option<Delivery>),
+    ) -> MessageOutcome {
         let reply = self.store.message_payload(record.id, Part::Reply).await.unwrap_or_default();
         let doubtful = delivery.as_ref().is_some_and(|one| one.doubtful > 0);
-        Ok(MessageOutcome {
+        MessageOutcome {
             id: record.id,
             control_id: record.control_id,
             received_at: record.received_at,
@@ -152,7 +154,7 @@ impl Gateway {
             ended_at: delivery.and_then(|one| one.settled_at),
             diagnostics,
             acknowledgement: reply.map(|text| String::from_utf8_lossy(&text).into_owned()),
-        })
+        }
     }
 }
 

@@ -61,6 +61,7 @@ pub async fn resend_edited(
             order_key: order::patient(&message)
                 .and_then(|patient| order::order_key(key, &known.sender, place, &patient)),
         }),
+        closed: false,
         replacing: Some(by),
         conflict_after: now,
     };

@@ -18,7 +18,7 @@ use crate::gateway::{Gateway, LEASE_MARGIN};
 use crate::hl7::{
     ApplicationError, ErrorCode, Header, Location, Message, MessageKind, ParseError, Reply,
 };
-use crate::store::{Acceptance, Accepted, Directory, NewDelivery, Part, StoreError};
+use crate::store::{Acceptance, Accepted, Directory, NewDelivery, Part, Place, StoreError};
 use crate::validation;
 
 /// How often a submission is judged anew because a credential, Site or link changed under it.
@@ -83,8 +83,8 @@ pub enum SubmitError {
         limit: usize,
     },
     /// So much waits for the region, or its queue is closed, that the message was not accepted.
-    #[error("the queue for {0} takes no more")]
-    QueueClosed(RegionCode),
+    #[error("the queue of the region takes no more")]
+    QueueClosed,
     /// The message could not be made durable, so it was not accepted.
     #[error("the message was not stored")]
     NotStored(#[source] StoreError),
@@ -159,6 +159,8 @@ struct Judged {
     own_reply: String,
     /// The place for sending at once; none: the message is queued and its sender hears so.
     relay: Option<OwnedSemaphorePermit>,
+    /// Its destination takes no new message.
+    closed: bool,
 }
 
 impl Gateway {
@@ -203,9 +205,6 @@ impl Gateway {
                 patient: patient.as_deref(),
             };
             let judged = self.judge(&directory, &submission);
-            if !submission.is_query() {
-                self.make_room(&directory, &judged)?;
-            }
             match self.accept(&submission, &judged, directory.revision).await? {
                 Accepted::Stored { behind } => {
                     return Ok(self.answer(&submission, judged, behind).await);
@@ -220,6 +219,7 @@ impl Gateway {
                         return Ok(refused);
                     }
                 }
+                Accepted::Closed => return Err(SubmitError::QueueClosed),
                 Accepted::Stale => {}
             }
             self.store.directory_refresh().await.map_err(SubmitError::NotStored)?;
@@ -288,14 +288,9 @@ impl Gateway {
         self.judged(directory, submission, route, found)
     }
 
-    /// Refuses what could not be delivered in reasonable time, before it is accepted.
-    fn make_room(&self, directory: &Directory, judged: &Judged) -> Result<(), SubmitError> {
-        let Some(route) = &judged.route else { return Ok(()) };
-        let place = route.place();
-        if directory.drained(place) || self.backlog.depth(place) >= self.settings.queue_bound {
-            return Err(SubmitError::QueueClosed(route.region()));
-        }
-        Ok(())
+    /// Whether a destination takes no more: operators closed it, or what waits could not be delivered in reasonable time.
+    fn is_closed(&self, directory: &Directory, place: Place) -> bool {
+        directory.drained(place) || self.backlog.depth(place) >= self.settings.queue_bound
     }
 
     fn judged(
@@ -316,7 +311,9 @@ impl Gateway {
             .as_ref()
             .filter(|_| !submission.is_query())
             .and_then(|route| self.relay_place(directory, route.place(), now));
-        Judged { route, found, own_reply, relay }
+        let takes = route.as_ref().filter(|_| !submission.is_query());
+        let closed = takes.is_some_and(|route| self.is_closed(directory, route.place()));
+        Judged { route, found, own_reply, relay, closed }
     }
 
     /// Makes the submission durable as judged: with a delivery when it has a way, as a refusal when it has none.
@@ -353,6 +350,7 @@ impl Gateway {
             body: vault.seal(id, Part::Body, text.as_bytes())?,
             reply: reply.transpose()?,
             delivery,
+            closed: judged.closed,
             replacing: None,
             conflict_after: now.minus(self.settings.conflict_window),
             diagnostics: judged.found.iter().map(Diagnostic::record).collect(),
@@ -549,7 +547,7 @@ impl Submission<'_, '_> {
     }
 
     fn submitted(&self, judged: Judged, outcome: Outcome) -> Submitted {
-        let Judged { route, found, own_reply, relay: _ } = judged;
+        let Judged { route, found, own_reply, .. } = judged;
         Submitted {
             id: self.id,
             reply: own_reply,

@@ -40,6 +40,8 @@ pub struct Acceptance {
     pub reply: Option<Vec<u8>>,
     /// Where it goes; none for a refused message.
     pub delivery: Option<NewDelivery>,
+    /// Its queue takes no new message; one that was accepted before is answered all the same.
+    pub closed: bool,
     /// The operator who puts it in the place of the message that its metadata names.
     pub replacing: Option<Action>,
     /// An accepted message of the same key and another body, received after this moment, is a conflict.
@@ -63,6 +65,8 @@ pub struct NewDelivery {
 /// What became of an [`Acceptance`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
+    /// It would be new, and its queue takes no more: nothing was kept.
+    Closed,
     /// The same sender used the same MSH-10 for another body.
     Conflict {
         /// The message that has it.
@@ -378,15 +382,16 @@ fn judge(acceptance: &Acceptance, revision: i64, earlier: &HashMap<String, Earli
     if acceptance.revision != revision {
         return Accepted::Stale;
     }
+    let new = if acceptance.closed { Accepted::Closed } else { Accepted::Stored { behind: false } };
     let Some(old) = acceptance.submission_key.as_ref().and_then(|key| earlier.get(key)) else {
-        return Accepted::Stored { behind: false };
+        return new;
     };
     if old.body_digest == acceptance.body_digest {
         Accepted::Replay { id: old.id, reply: old.reply.clone() }
     } else if old.received_at > acceptance.conflict_after {
         Accepted::Conflict { id: old.id, received_at: old.received_at }
     } else {
-        Accepted::Stored { behind: false }
+        new
     }
 }
 

@@ -231,12 +231,18 @@ async fn a_draining_destination_sends_what_waits_and_takes_no_more() {
     let app = before(&registry, "").await;
     let sender = app.test_sender().await;
     app.store().destination_control(here(), Control::Paused, by("pause")).await.unwrap();
-    app.submit(&sender, &vxu("WAITING", &[])).await.hl7();
+    let accepted = app.submit(&sender, &vxu("WAITING", &[])).await.hl7();
 
     app.store().destination_control(here(), Control::Draining, by("drain")).await.unwrap();
+    let again = app.submit(&sender, &vxu("WAITING", &[])).await.hl7();
     let refused = app.submit(&sender, &vxu("REFUSED", &[])).await;
     app.until("sent", async || is_in(&app, "WAITING", MessageState::Delivered).await).await;
 
+    assert_eq!(
+        msa(&again),
+        msa(&accepted),
+        "it was accepted before, and that is what its sender hears"
+    );
     assert_eq!(fault_of(&refused).outcome(), ("fault", 4030, "Receiver"));
     assert_eq!(refused.headers["retry-after"], "300");
     assert!(refused.text.contains("was not accepted"), "{}", refused.text);

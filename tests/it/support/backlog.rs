@@ -50,6 +50,7 @@ fn acceptance(store: &Store, number: usize) -> Acceptance {
             next_attempt_at: now,
             order_key: Some(i64::try_from(number).unwrap()),
         }),
+        closed: false,
         replacing: None,
         conflict_after: now,
         diagnostics: vec![],
