@@ -188,10 +188,249 @@ table! {
     }
 }
 
+table! {
+    organization_profile (organization_id) {
+        organization_id -> BigInt,
+        access_level -> Text,
+        state -> Text,
+        provider_id -> Nullable<Text>,
+        county -> Nullable<Text>,
+        region -> Nullable<Text>,
+        zip -> Nullable<Text>,
+        name_key -> Text,
+        answers -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
+table! {
+    site_profile (site_id) {
+        site_id -> Text,
+        zip -> Nullable<Text>,
+        name_key -> Text,
+        ehr_vendor -> Nullable<Text>,
+        answers -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
+table! {
+    account (id) {
+        id -> BigInt,
+        user_id -> Text,
+        email -> Text,
+        first_name -> Text,
+        last_name -> Text,
+        phone -> Nullable<Text>,
+        state -> Text,
+        password -> Nullable<Text>,
+        totp -> Nullable<Binary>,
+        totp_step -> Nullable<BigInt>,
+        failures -> BigInt,
+        locked_until -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        last_sign_in_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    membership (account_id, organization_id, role) {
+        account_id -> BigInt,
+        organization_id -> BigInt,
+        role -> Text,
+        state -> Text,
+        changed_at -> Timestamp,
+    }
+}
+
+table! {
+    staff_role (account_id, role, region) {
+        account_id -> BigInt,
+        role -> Text,
+        region -> Text,
+        granted_at -> Timestamp,
+    }
+}
+
+table! {
+    training (account_id, course) {
+        account_id -> BigInt,
+        course -> Text,
+        completed_on -> Text,
+        recorded_by -> BigInt,
+        recorded_at -> Timestamp,
+    }
+}
+
+table! {
+    passkey (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        name -> Text,
+        credential_id -> Binary,
+        data -> Text,
+        created_at -> Timestamp,
+        last_used_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    recovery_code (account_id, hash) {
+        account_id -> BigInt,
+        hash -> Binary,
+    }
+}
+
+table! {
+    session (hash) {
+        hash -> Binary,
+        account_id -> BigInt,
+        created_at -> Timestamp,
+        seen_at -> Timestamp,
+        second_factor_at -> Nullable<Timestamp>,
+        stepped_up_at -> Nullable<Timestamp>,
+        ceremony -> Nullable<Text>,
+        address -> Text,
+        agent -> Text,
+    }
+}
+
+table! {
+    one_time_link (hash) {
+        hash -> Binary,
+        purpose -> Text,
+        subject -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    draft (id) {
+        id -> BigInt,
+        kind -> Text,
+        state -> Text,
+        hash -> Binary,
+        answers -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        submitted_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    request (id) {
+        id -> BigInt,
+        kind -> Text,
+        state -> Text,
+        title -> Text,
+        region -> Nullable<Text>,
+        organization_id -> Nullable<BigInt>,
+        site_id -> Nullable<Text>,
+        requested_by -> Nullable<BigInt>,
+        email -> Text,
+        answers -> Text,
+        before -> Nullable<Text>,
+        flags -> Text,
+        submitted_at -> Timestamp,
+        decided_at -> Nullable<Timestamp>,
+        decided_by -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    request_note (id) {
+        id -> BigInt,
+        request_id -> BigInt,
+        at -> Timestamp,
+        kind -> Text,
+        author -> Text,
+        text -> Text,
+    }
+}
+
+table! {
+    agreement_acceptance (id) {
+        id -> BigInt,
+        organization_id -> BigInt,
+        version -> Text,
+        name -> Text,
+        title -> Text,
+        address -> Text,
+        accepted_at -> Timestamp,
+    }
+}
+
+table! {
+    clinician (id) {
+        id -> BigInt,
+        organization_id -> BigInt,
+        first_name -> Text,
+        last_name -> Text,
+        title -> Text,
+        license_type -> Text,
+        license -> Text,
+        npi -> Nullable<Text>,
+        state -> Text,
+        changed_at -> Timestamp,
+    }
+}
+
+table! {
+    letter (id) {
+        id -> BigInt,
+        kind -> Text,
+        recipient -> Text,
+        subject -> Text,
+        body -> Nullable<Binary>,
+        state -> Text,
+        attempts -> BigInt,
+        next_attempt_at -> Timestamp,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamp,
+        settled_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    audit_event (id) {
+        id -> BigInt,
+        at -> Timestamp,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+        source -> Text,
+        hash -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     message,
     delivery,
     payload,
     diagnostic,
     registry_revision
+);
+
+diesel::allow_tables_to_appear_in_same_query!(
+    account,
+    agreement_acceptance,
+    clinician,
+    credential,
+    draft,
+    membership,
+    organization,
+    organization_profile,
+    passkey,
+    request,
+    request_note,
+    session,
+    site,
+    site_link,
+    site_profile,
+    staff_role,
+    training,
 );
