@@ -12,6 +12,7 @@ mod credential;
 mod delivery;
 mod destination;
 mod directory;
+mod draft;
 mod error;
 mod literal;
 mod loopback;

@@ -16,6 +16,8 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("backends", "client domain hl7 soap"),
     ("gateway", "backends client domain hl7 store validation"),
     ("endpoint", "domain gateway soap store"),
+    ("sites", "domain mail store"),
+    ("portal", "domain gateway sites store"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 
