@@ -19,6 +19,13 @@ pub struct WrongId {
     expected: &'static str,
 }
 
+impl WrongId {
+    /// Not an e-mail address that we write to.
+    pub(super) const fn email_address() -> Self {
+        Self { what: "e-mail address", expected: "one such as name@example.org" }
+    }
+}
+
 /// A word outside its list; the message shows the list, never the word (it may be anything).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not one of {}", expected.join(", "))]

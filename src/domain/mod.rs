@@ -3,13 +3,16 @@
 //! Pure values: no SQL, no HTTP, no clock and no randomness of their own (both are arguments). May import `hl7` only.
 //! A type that holds a secret or patient data prints its shape, never its content.
 
+mod audit;
 mod county;
 mod credential;
 mod delivery;
 mod destination;
 mod diagnostic;
+mod email;
 mod failure;
 mod ids;
+mod letter;
 mod message;
 mod organization;
 mod region;
@@ -20,13 +23,16 @@ mod site_link;
 mod timestamp;
 mod told;
 
+pub use audit::{AuditRecord, By};
 pub use county::{COUNTIES, County};
 pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
 pub use destination::{Breaker, BreakerPolicy, Control, Destination, MaintenanceWindow, Stopped};
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
+pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{CredentialId, MessageId, MessageIds, OrganizationId, SiteId, UnknownWord, WrongId};
+pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use region::{REGIONS, RegionCode, RegionFacts};

@@ -7,8 +7,8 @@ use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
     Breaker, ClientKeyPin, Control, CredentialId, CredentialState, DeliveryState, Effect,
-    Environment, FailureClass, LinkStatus, MessageId, MessageState, OrganizationId, RegionCode,
-    SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
+    EmailAddress, Environment, FailureClass, LetterState, LinkStatus, MessageId, MessageState,
+    OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
 };
 
 macro_rules! text_column {
@@ -39,8 +39,10 @@ text_column!(
     CredentialState,
     DeliveryState,
     Effect,
+    EmailAddress,
     Environment,
     FailureClass,
+    LetterState,
     LinkStatus,
     MessageState,
     RegionCode,

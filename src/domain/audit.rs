@@ -1,0 +1,59 @@
+//! The audit trail: who changed or saw what.
+
+use serde::Serialize;
+
+use crate::domain::Timestamp;
+
+/// Who does something, from where and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// Who, such as `account 12`, `visitor`, `cli root` or `system`.
+    pub actor: String,
+    /// The address that the request came from, or the way.
+    pub source: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl By {
+    /// Somebody who is signed in.
+    pub fn account(number: i64, source: impl Into<String>, at: Timestamp) -> Self {
+        Self { actor: format!("account {number}"), source: source.into(), at }
+    }
+
+    /// A user of the machine, by `izportal admin`.
+    pub fn cli(user: &str, at: Timestamp) -> Self {
+        Self { actor: format!("cli {user}"), source: "command line".to_owned(), at }
+    }
+
+    /// The service itself.
+    pub fn system(at: Timestamp) -> Self {
+        Self { actor: "system".to_owned(), source: "service".to_owned(), at }
+    }
+
+    /// Somebody who is not signed in.
+    pub fn visitor(source: impl Into<String>, at: Timestamp) -> Self {
+        Self { actor: "visitor".to_owned(), source: source.into(), at }
+    }
+}
+
+/// One event of the trail as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditRecord {
+    /// Its number; the next event has the next one.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What, such as `site.status`.
+    pub action: String,
+    /// To which, such as `site DE-000001`.
+    pub object: String,
+    /// What held before, secrets masked.
+    pub before: Option<String>,
+    /// What holds after.
+    pub after: Option<String>,
+    /// From where.
+    pub source: String,
+}
