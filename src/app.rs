@@ -19,7 +19,7 @@ use crate::backends::{Backends, Destination, Dialect, Rewrite};
 use crate::client::{Account, Egress, Reach, TlsError, client_config};
 use crate::config::{Config, ConfigError, Keys, KeysError, private_file};
 use crate::domain::{
-    BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
+    BreakerPolicy, Environment, LetterLimits, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
 };
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
@@ -112,6 +112,8 @@ impl Base {
             database: config.database_url()?,
             schema: config.schema(),
             vault: keys.vault,
+            key: keys.server.clone(),
+            letter_limits: LetterLimits { hour: 20, day: 60 },
             migrate,
         })?;
         let fingerprint = keys.server.hash("fingerprint", "izportal").to_hex();

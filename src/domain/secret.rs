@@ -68,9 +68,23 @@ impl ServerKey {
         context.update(purpose.as_bytes());
         context.update(&[0]);
         context.update(secret.as_bytes());
-        let mut hash = [0_u8; 32];
-        hash.copy_from_slice(context.sign().as_ref());
-        SecretHash(hash)
+        SecretHash::of(context)
+    }
+
+    /// A key of its own for one purpose.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        Self::new(&self.hash("key", purpose).0)
+    }
+
+    /// Keyed hash of several texts, each with its length, so that no part of one can pass for a part of the next.
+    pub fn hash_all<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> SecretHash {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        SecretHash::of(context)
     }
 }
 
@@ -86,6 +100,12 @@ impl fmt::Debug for ServerKey {
 pub struct SecretHash(pub(crate) [u8; 32]);
 
 impl SecretHash {
+    fn of(context: hmac::Context) -> Self {
+        let mut hash = [0_u8; 32];
+        hash.copy_from_slice(context.sign().as_ref());
+        Self(hash)
+    }
+
     /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

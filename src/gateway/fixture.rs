@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 
 use crate::backends::Backends;
 use crate::domain::{
-    BreakerPolicy, Environment, RetryPolicy, ServerKey, SiteKind, SiteStatus, Timestamp,
+    BreakerPolicy, Environment, LetterLimits, RetryPolicy, ServerKey, SiteKind, SiteStatus,
+    Timestamp,
 };
 use crate::gateway::{
     CREDENTIAL_PURPOSE, Call, Disagreement, Gateway, GatewaySettings, RoutingRules,
@@ -32,6 +33,8 @@ pub(super) async fn gateway(dir: &TempDir) -> Arc<Gateway> {
         database: DatabaseUrl::Sqlite(dir.path().join("izportal.db")),
         schema: None,
         vault: Vault::new(&[[1; 32]]),
+        key: ServerKey::new(&[2; 32]),
+        letter_limits: LetterLimits { hour: 20, day: 60 },
         migrate: true,
     };
     let (store, key, now) =

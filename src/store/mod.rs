@@ -6,6 +6,7 @@
 //! a change of a credential, a Site or a link holds from the next message on, on every node. May import `domain`.
 
 mod action;
+mod audit;
 mod checkpoint;
 mod connection;
 mod credential;
@@ -14,6 +15,7 @@ mod destination;
 mod directory;
 mod draft;
 mod error;
+mod letter;
 mod literal;
 mod loopback;
 mod message;
@@ -36,19 +38,21 @@ use diesel::prelude::*;
 use diesel::r2d2::Pool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::domain::{MessageId, MessageIds, Refusal, Timestamp};
+use crate::domain::{LetterLimits, MessageId, MessageIds, Refusal, ServerKey, Timestamp};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::connection::{ConnectionManager, DbConnection};
 use crate::store::schema::process;
 use crate::store::writer::Job;
 
 pub use action::{Action, ActionRecord};
+pub use audit::{AuditFilter, Verdict};
 pub use connection::DatabaseUrl;
 pub use credential::NewCredential;
 pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
 pub use destination::Place;
 pub use directory::Directory;
 pub use error::{Cause, StoreError};
+pub use letter::{ClaimedLetter, LetterEnd, LetterFilter, Queued};
 pub use loopback::{LoopbackRecord, LoopbackScript};
 pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery, QueryEnd};
 pub use retention::{Removed, RetentionLimits};
@@ -73,6 +77,10 @@ pub struct StoreSettings {
     pub schema: Option<String>,
     /// Keys of message bodies.
     pub vault: Vault,
+    /// The server's key, for the chain of the audit trail.
+    pub key: ServerKey,
+    /// How many letters an address gets at most.
+    pub letter_limits: LetterLimits,
     /// Whether missing migrations are applied when opening (always on SQLite).
     pub migrate: bool,
 }
@@ -84,11 +92,13 @@ pub struct Store {
     writer: Mutex<Option<mpsc::Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     checkpointer: Mutex<Option<Checkpointer>>,
-    vault: Vault,
+    vault: Arc<Vault>,
+    audit_key: ServerKey,
+    letter_limits: LetterLimits,
     directory: RwLock<Arc<Directory>>,
     /// When the last look at the revision began.
     refresh: tokio::sync::Mutex<Option<Instant>>,
-    ids: OnceLock<MessageIds>,
+    ids: Arc<OnceLock<MessageIds>>,
     url: DatabaseUrl,
 }
 
@@ -132,10 +142,12 @@ impl Store {
             writer: Mutex::new(Some(sender)),
             threads: Mutex::new(threads),
             checkpointer: Mutex::new(checkpointer),
-            vault: settings.vault,
+            vault: Arc::new(settings.vault),
+            audit_key: settings.key.derived("audit"),
+            letter_limits: settings.letter_limits,
             directory: RwLock::new(Arc::new(directory)),
             refresh: tokio::sync::Mutex::new(None),
-            ids: OnceLock::new(),
+            ids: Arc::new(OnceLock::new()),
             url: settings.database,
         }))
     }
@@ -203,7 +215,7 @@ impl Store {
     }
 
     /// The keys of message bodies.
-    pub const fn vault(&self) -> &Vault {
+    pub fn vault(&self) -> &Vault {
         &self.vault
     }
 

@@ -7,8 +7,9 @@ use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
     Breaker, ClientKeyPin, Control, CredentialId, CredentialState, DeliveryState, DraftKind,
-    DraftState, Effect, EmailAddress, Environment, FailureClass, LinkStatus, MessageId,
-    MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
+    DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState, LinkStatus,
+    MessageId, MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus,
+    Timestamp,
 };
 
 macro_rules! text_column {
@@ -44,6 +45,7 @@ text_column!(
     EmailAddress,
     Environment,
     FailureClass,
+    LetterState,
     LinkStatus,
     MessageState,
     RegionCode,

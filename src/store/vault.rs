@@ -24,6 +24,8 @@ const LENGTH_LEN: usize = 4;
 pub enum Part {
     /// The HL7 text as the sender gave it.
     Body,
+    /// Text and HTML of a letter.
+    Letter,
     /// What the loopback registry received.
     Loopback,
     /// The HL7 reply that the sender got, or would get again.
@@ -36,6 +38,7 @@ impl Part {
     const fn word(self) -> &'static [u8] {
         match self {
             Self::Body => b"body",
+            Self::Letter => b"letter",
             Self::Loopback => b"loopback",
             Self::Reply => b"reply",
             Self::Sent => b"sent",
