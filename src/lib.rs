@@ -6,7 +6,7 @@
 //! ```text
 //!  7  cli  app  server  config  telemetry    composition: knows everything, decides nothing
 //!  6  endpoint  loopback                     edges: HTTP in, HTTP out
-//!  5  gateway                                what happens to messages
+//!  5  gateway  mail                          what happens to messages; letters
 //!  4  backends                               the outside world, by meaning
 //!  3  validation  store  client              services: rules, SQL, SOAP over TLS
 //!  2  domain                                 the words of the trade
@@ -23,6 +23,7 @@ pub mod endpoint;
 pub mod loopback;
 
 pub mod gateway;
+pub mod mail;
 
 pub mod backends;
 
