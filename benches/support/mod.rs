@@ -3,8 +3,8 @@
 use izportal::app::Base;
 use izportal::config::Config;
 use izportal::domain::CREDENTIAL_PURPOSE;
-use izportal::domain::{Environment, SiteKind, SiteStatus, Timestamp};
 use izportal::domain::{By, Environment, SiteKind, SiteStatus, Timestamp};
+use izportal::domain::{Environment, SiteKind, SiteStatus, Timestamp};
 use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::store::{NewCredential, NewSite};
 
