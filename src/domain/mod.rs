@@ -10,6 +10,7 @@ mod destination;
 mod diagnostic;
 mod failure;
 mod ids;
+mod map;
 mod message;
 mod organization;
 mod region;
@@ -19,6 +20,7 @@ mod site;
 mod site_link;
 mod timestamp;
 mod told;
+mod zip;
 
 pub use county::{COUNTIES, County};
 pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
@@ -27,6 +29,7 @@ pub use destination::{Breaker, BreakerPolicy, Control, Destination, MaintenanceW
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
 pub use failure::{Failure, FailureClass};
 pub use ids::{CredentialId, MessageId, MessageIds, OrganizationId, SiteId, UnknownWord, WrongId};
+pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use region::{REGIONS, RegionCode, RegionFacts};
@@ -37,6 +40,7 @@ pub use site::{Refusal, Site, SiteKind, SiteStatus};
 pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
 pub use told::{Told, ack_code};
+pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {
