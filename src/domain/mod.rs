@@ -19,6 +19,7 @@ mod failure;
 pub mod form;
 mod ids;
 mod letter;
+mod map;
 mod message;
 mod organization;
 mod passphrase;
@@ -57,6 +58,7 @@ pub use ids::{
     UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
+pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
@@ -70,7 +72,7 @@ pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
 pub use token::{LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, WrongToken};
 pub use told::{Told, ack_code};
-pub use zip::counties_of_zip;
+pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {
