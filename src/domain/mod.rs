@@ -24,6 +24,7 @@ mod organization;
 mod passphrase;
 pub mod questions;
 mod region;
+mod request;
 mod retry;
 mod secret;
 mod session;
@@ -51,14 +52,17 @@ pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{
-    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, SiteId, UnknownWord,
-    UserId, WrongId,
+    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, RequestId, SiteId,
+    UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
+pub use request::{
+    Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews,
+};
 pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub(crate) use secret::{from_hex, hex};
