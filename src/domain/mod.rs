@@ -44,7 +44,9 @@ pub use account::{
 pub use agreement::{AGREEMENT, AgreementText};
 pub use audit::{AuditRecord, By};
 pub use county::{COUNTIES, County};
-pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
+pub use credential::{
+    CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,
+};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
 pub use destination::{Breaker, BreakerPolicy, Control, Destination, MaintenanceWindow, Stopped};
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};

@@ -97,6 +97,8 @@ words! {
     LinkPurpose {
         /// Take over a new e-mail address.
         ConfirmEmail = "confirm-email",
+        /// Answer some pages of another's draft.
+        HelpWithDraft = "help-with-draft",
         /// Set a new password for a forgotten one.
         RecoverPassword = "recover-password",
         /// Go on with a saved draft.

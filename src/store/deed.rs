@@ -57,6 +57,11 @@ impl Doing {
         Ok(all)
     }
 
+    /// Adds letters that could be written only now.
+    pub(super) fn add_letters(&mut self, letters: Vec<Letter>) {
+        self.letters.extend(letters);
+    }
+
     /// Takes the letters back: nothing is to be posted.
     pub(super) fn keep_letters(&mut self) {
         self.letters.clear();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use crate::domain::{LinkPurpose, OneTimeLink, SecretHash, Timestamp};
+use crate::domain::{By, LinkPurpose, OneTimeLink, SecretHash, Timestamp};
 use crate::store::connection::DbConnection;
 use crate::store::schema::one_time_link;
 use crate::store::{Deed, Store, StoreError};
@@ -145,6 +145,23 @@ impl Store {
                     link.purpose == purpose && used_at.is_none() && now < link.expires_at
                 })
                 .map(|(link, _)| link))
+        })
+        .await
+    }
+
+    /// Uses a link up for what is done outside the store; none when it is unknown, used, ended or of another purpose.
+    pub async fn link_use(
+        &self,
+        hash: SecretHash,
+        purpose: LinkPurpose,
+        by: By,
+    ) -> Result<Option<OneTimeLink>, StoreError> {
+        let doing = self.doing(Deed::from(by));
+        self.write(move |conn| {
+            let Some(link) = consume(conn, hash, purpose, doing.now)? else { return Ok(None) };
+            let object = format!("link {purpose} {}", link.subject);
+            doing.end(conn, "link.use", &object, None, None)?;
+            Ok(Some(link))
         })
         .await
     }
