@@ -246,6 +246,10 @@ numbered! {
     /// Number of a passkey.
     PasskeyId
 }
+numbered! {
+    /// Number of a request to staff.
+    RequestId
+}
 
 /// What people know an account by: `U-000123`. Issued, never edited, taken in either case. Source: domain notes 1.8.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, AsExpression, FromSqlRow)]

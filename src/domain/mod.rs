@@ -25,6 +25,7 @@ mod organization;
 mod passphrase;
 pub mod questions;
 mod region;
+mod request;
 mod retry;
 mod secret;
 mod session;
@@ -54,8 +55,8 @@ pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{
-    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, SiteId, UnknownWord,
-    UserId, WrongId,
+    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, RequestId, SiteId,
+    UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
@@ -63,6 +64,9 @@ pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
+pub use request::{
+    Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews,
+};
 pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub(crate) use secret::{from_hex, hex};
