@@ -3,6 +3,7 @@
 //! Functions here decide and write; each change is one transaction with its line of the audit trail and its letters.
 //! Pages are `portal`'s. May import `domain`, `mail` and `store`.
 
+pub mod bulk;
 mod drafts;
 
 use std::sync::Arc;
