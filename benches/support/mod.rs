@@ -2,8 +2,8 @@
 
 use izportal::app::Base;
 use izportal::config::Config;
+use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{Environment, SiteKind, SiteStatus, Timestamp};
-use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::store::{NewCredential, NewSite};
 
 /// The Site, its facilityID too.

@@ -16,12 +16,12 @@ use crate::cli::delivery::DeliveryCommand;
 use crate::cli::registry::{self, RegistryVerb};
 use crate::cli::{ConfigFile, Failure, Format, output};
 use crate::config::private_file;
+use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
     MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
     Timestamp,
 };
-use crate::gateway::CREDENTIAL_PURPOSE;
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
 

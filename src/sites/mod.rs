@@ -5,14 +5,19 @@
 
 pub mod bulk;
 mod drafts;
+mod register;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{SecretHash, ServerKey};
-use crate::store::Store;
+use ring::rand::SystemRandom;
+
+use crate::domain::{OneTimeToken, Password, SecretHash, ServerKey};
+use crate::mail::Footer;
+use crate::store::{Store, StoreError};
 
 pub use drafts::AnswerError;
+pub use register::{Facilities, Submitted, Verified};
 
 /// What is decided for an installation.
 #[derive(Clone, Debug)]
@@ -33,6 +38,9 @@ pub struct Sites {
 /// How long a link to confirm an e-mail address is good. Source: domain notes 7.3.
 pub const VERIFY_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long the link to a first password is good.
+pub const INVITATION_WITHIN: Duration = Duration::from_hours(24 * 7);
+
 impl Sites {
     /// Over a store, with the server's key.
     pub const fn new(store: Arc<Store>, key: ServerKey, settings: SitesSettings) -> Self {
@@ -42,6 +50,29 @@ impl Sites {
     /// The store, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    fn new_link() -> Result<OneTimeToken, StoreError> {
+        OneTimeToken::generate(&SystemRandom::new())
+            .map_err(|_unspecified| StoreError::Locked("no randomness"))
+    }
+
+    fn new_secret() -> Result<Password, StoreError> {
+        Password::generate(&SystemRandom::new())
+            .map_err(|_unspecified| StoreError::Locked("no randomness"))
+    }
+
+    /// An address of ours, for letters.
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.settings.public_url)
+    }
+
+    /// How letters end.
+    fn footer(&self) -> Footer {
+        Footer {
+            service: "IZ Portal, CDPH Immunization Gateway".to_owned(),
+            help_desk: self.settings.help_desk.clone(),
+        }
     }
 
     /// What a form of a visitor must bring back: a keyed hash of the visitor's cookie.

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("client", "domain soap"),
     ("backends", "client domain hl7 soap"),
     ("gateway", "backends client domain hl7 store validation"),
+    ("mail", "domain store"),
     ("endpoint", "domain gateway soap store"),
     ("sites", "domain mail store"),
     ("portal", "domain gateway sites store"),
