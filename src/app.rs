@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,9 @@ use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_P
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
 use crate::loopback::{self, Loopback};
-use crate::server::{
-    self, Landing, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of,
-};
+use crate::portal::{Portal, PortalSettings};
+use crate::server::{self, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of};
+use crate::sites::{Sites, SitesSettings};
 use crate::soap::{Limits, SoapVersion};
 use crate::store::{DatabaseUrl, RetentionLimits, Store, StoreError, StoreSettings};
 use crate::validation::{Codes, CodesError, ProcessingRules, Validator};
@@ -210,6 +210,7 @@ impl App {
                 "the loopback registry",
             )?);
         }
+        let key = base.key.clone();
         let upkeep = metrics.clone();
         tokio::spawn(async move {
             // Samples are kept until somebody asks for them; nobody may ever ask.
@@ -220,7 +221,7 @@ impl App {
         });
         let runtime = tokio::runtime::Handle::current();
         let gateway =
-            Gateway::new(Arc::clone(&base.store), backends, base.key, gateway_settings, runtime);
+            Gateway::new(Arc::clone(&base.store), backends, key.clone(), gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
@@ -230,9 +231,9 @@ impl App {
             let (tls, authority) = certificates(config, &public_url)?;
             let settings = endpoint_settings(config, &public_url);
             let endpoint = Data::new(Endpoint::new(Arc::clone(&gateway), settings, log));
-            let landing = Data::new(Landing::new(config, &public_url));
+            let portal = portal(config, &gateway, key, &public_url);
             let (tls, size) = (tls.config()?, size(config));
-            let public = server::public(listener, tls, size, endpoint, health.clone(), landing);
+            let public = server::public(listener, tls, size, endpoint, health.clone(), portal);
             servers.push(run(public, "the public listener")?);
             ca = authority;
         }
@@ -440,6 +441,44 @@ fn operations(
     Ok(Some(address))
 }
 
+/// The pages, when they are served.
+fn portal(
+    config: &Config,
+    gateway: &Gateway,
+    key: ServerKey,
+    public_url: &str,
+) -> Option<Data<Portal>> {
+    if !config.portal.enabled {
+        return None;
+    }
+    let settings = SitesSettings {
+        public_url: public_url.to_owned(),
+        help_desk: config.portal.help_desk.clone(),
+    };
+    let sites = Sites::new(Arc::clone(gateway.store()), key, settings);
+    let connected =
+        config.regions.values().any(|one| one.test.is_some() || one.production.is_some());
+    let settings = PortalSettings {
+        public_url: public_url.to_owned(),
+        is_local: is_on_this_machine(public_url),
+        is_trial: !connected,
+        help_desk: config.portal.help_desk.clone(),
+        endpoint: format!("{public_url}{SOAP_PATH}"),
+        soap_1_1: config.server.soap_1_1,
+        test_ids: config.gateway.test_processing_ids.join(" or "),
+        production_ids: config.gateway.production_processing_ids.join(" or "),
+    };
+    Some(Data::new(Portal::new(Arc::new(sites), settings)))
+}
+
+/// Whether an address is reached from its own machine only, where other services share its name.
+fn is_on_this_machine(public_url: &str) -> bool {
+    host_of(public_url).is_some_and(|host| {
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    })
+}
+
 fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
     EndpointSettings {
         public_url: public_url.to_owned(),
@@ -507,4 +546,22 @@ pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
         },
         node: uuid::Uuid::now_v7().simple().to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_and_loopback_addresses_are_on_this_machine() {
+        for host in
+            ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"]
+        {
+            assert!(is_on_this_machine(&format!("https://{host}")), "{host}");
+            assert!(is_on_this_machine(&format!("https://{host}:8443")), "{host}");
+        }
+        for host in ["iz.example.gov", "localhost.example.gov", "192.0.2.7", "[2001:db8::1]"] {
+            assert!(!is_on_this_machine(&format!("https://{host}:8443")), "{host}");
+        }
+    }
 }

@@ -5,9 +5,9 @@
 //!
 //! ```text
 //!  7  cli  app  server  config  telemetry    composition: knows everything, decides nothing
-//!  6  endpoint  loopback                     edges: HTTP in, HTTP out
-//!  5  gateway  mail                          what happens to messages; letters
-//!  4  backends                               the outside world, by meaning
+//!  6  endpoint  portal  loopback             edges: HTTP in, HTTP out
+//!  5  gateway  sites                         what happens to messages | to Sites and people
+//!  4  backends  mail                         the outside world, by meaning
 //!  3  validation  store  client              services: rules, SQL, SOAP over TLS
 //!  2  domain                                 the words of the trade
 //!  1  hl7  soap                              wire formats
@@ -21,11 +21,13 @@ pub mod telemetry;
 
 pub mod endpoint;
 pub mod loopback;
+pub mod portal;
 
 pub mod gateway;
-pub mod mail;
+pub mod sites;
 
 pub mod backends;
+pub mod mail;
 
 pub mod client;
 pub mod store;

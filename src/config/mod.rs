@@ -80,6 +80,8 @@ section! {
         log: LogConfig,
         /// Messages.
         gateway: GatewayConfig,
+        /// Pages for people.
+        portal: PortalConfig,
         /// What is judged of a message.
         validation: ValidationConfig,
         /// How long data is kept.
@@ -218,6 +220,16 @@ section! {
         production_region_disagreement: Disagreement,
         /// Hours in which an MSH-10 is taken.
         conflict_window_hours: u64,
+    }
+}
+
+section! {
+    /// `[portal]`
+    PortalConfig {
+        /// Whether pages are served.
+        enabled: bool,
+        /// Whom to ask.
+        help_desk: String,
     }
 }
 

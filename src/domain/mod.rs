@@ -3,18 +3,22 @@
 //! Pure values: no SQL, no HTTP, no clock and no randomness of their own (both are arguments). May import `hl7` only.
 //! A type that holds a secret or patient data prints its shape, never its content.
 
+mod agreement;
 mod audit;
 mod county;
 mod credential;
 mod delivery;
 mod destination;
 mod diagnostic;
+mod draft;
 mod email;
 mod failure;
+pub mod form;
 mod ids;
 mod letter;
 mod message;
 mod organization;
+pub mod questions;
 mod region;
 mod retry;
 mod secret;
@@ -22,13 +26,16 @@ mod site;
 mod site_link;
 mod timestamp;
 mod told;
+mod zip;
 
+pub use agreement::{AGREEMENT, AgreementText};
 pub use audit::{AuditRecord, By};
 pub use county::{COUNTIES, County};
 pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
 pub use destination::{Breaker, BreakerPolicy, Control, Destination, MaintenanceWindow, Stopped};
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
+pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{CredentialId, MessageId, MessageIds, OrganizationId, SiteId, UnknownWord, WrongId};
@@ -43,6 +50,7 @@ pub use site::{Refusal, Site, SiteKind, SiteStatus};
 pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
 pub use told::{Told, ack_code};
+pub use zip::counties_of_zip;
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {

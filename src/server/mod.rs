@@ -1,6 +1,5 @@
 //! The HTTP servers: real TLS, bounded waits, graceful stop.
 
-mod landing;
 mod tls;
 
 use std::any::Any;
@@ -14,8 +13,8 @@ use actix_web::{App, HttpResponse, HttpServer, Route, web};
 use crate::domain::ClientKeyPin;
 use crate::endpoint::{self, Endpoint, Health, NO_SNIFF};
 use crate::loopback::{self, Loopback};
+use crate::portal::{self, Portal};
 
-pub use landing::Landing;
 pub use tls::{LocalAuthority, ServerTls, TlsFiles, TlsSetupError};
 pub(crate) use tls::{host_of, pin_of_file};
 
@@ -39,24 +38,26 @@ pub struct Size {
     pub stop: Duration,
 }
 
-/// The public server: SOAP, health and the landing page.
+/// The public server: SOAP, health and the pages.
 pub fn public(
     listener: TcpListener,
     tls: rustls::ServerConfig,
     size: Size,
     endpoint: Data<Endpoint>,
     health: Data<Health>,
-    landing: Data<Landing>,
+    portal: Option<Data<Portal>>,
 ) -> std::io::Result<Server> {
     https(listener, tls, size, move |config| {
-        config.app_data(endpoint.clone()).app_data(health.clone()).app_data(landing.clone());
+        config.app_data(endpoint.clone()).app_data(health.clone());
         config
             .configure(endpoint::routes)
             .configure(endpoint::health_routes(false))
-            .configure(landing::routes)
             .default_service(not_found(
-                "Nothing is here. An overview is at /, the SOAP service at /IISService, its description at /IISService?wsdl.",
+                "Nothing is here. The SOAP service is at /IISService, its description at /IISService?wsdl.",
             ));
+        if let Some(portal) = &portal {
+            config.app_data(portal.clone()).configure(portal::routes);
+        }
     })
 }
 

@@ -13,6 +13,7 @@ mod credential;
 mod delivery;
 mod destination;
 mod directory;
+mod draft;
 mod error;
 mod letter;
 mod literal;

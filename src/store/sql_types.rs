@@ -6,9 +6,10 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    Breaker, ClientKeyPin, Control, CredentialId, CredentialState, DeliveryState, Effect,
-    EmailAddress, Environment, FailureClass, LetterState, LinkStatus, MessageId, MessageState,
-    OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
+    Breaker, ClientKeyPin, Control, CredentialId, CredentialState, DeliveryState, DraftKind,
+    DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState, LinkStatus,
+    MessageId, MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus,
+    Timestamp,
 };
 
 macro_rules! text_column {
@@ -38,6 +39,8 @@ text_column!(
     Control,
     CredentialState,
     DeliveryState,
+    DraftKind,
+    DraftState,
     Effect,
     EmailAddress,
     Environment,

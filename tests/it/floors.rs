@@ -17,6 +17,8 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("gateway", "backends client domain hl7 store validation"),
     ("mail", "domain store"),
     ("endpoint", "domain gateway soap store"),
+    ("sites", "domain mail store"),
+    ("portal", "domain gateway sites store"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 

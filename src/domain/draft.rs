@@ -1,0 +1,53 @@
+//! A registration or an enrolment that is being filled in.
+
+use crate::domain::form::{Answers, Form};
+use crate::domain::questions::REGISTRATION;
+use crate::domain::{Timestamp, words};
+
+words! {
+    /// What is being filled in.
+    DraftKind {
+        /// An enrolment for access without an EHR. Source: seed 003.
+        Enrolment = "enrolment",
+        /// A registration for data exchange. Source: seed 000.
+        Registration = "registration",
+    }
+}
+
+words! {
+    /// How far it is.
+    DraftState {
+        /// Being filled in.
+        Open = "open",
+        /// Sent off; the e-mail address waits to be confirmed.
+        Submitted = "submitted",
+        /// Confirmed; what it asked for has been made.
+        Verified = "verified",
+    }
+}
+
+/// What somebody has filled in so far.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Its number.
+    pub id: i64,
+    /// What is being filled in.
+    pub kind: DraftKind,
+    /// How far it is.
+    pub state: DraftState,
+    /// What was answered.
+    pub answers: Answers,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Draft {
+    /// The questions of it.
+    pub const fn form(&self) -> &'static Form {
+        match self.kind {
+            DraftKind::Enrolment | DraftKind::Registration => &REGISTRATION,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the portal asks: the catalogues of questions, page by page.
+//!
+//! Source: domain notes 1.3 (registration), 1.7 (enrolment), 1.8 (users), from seeds 000 and 003 and the pages they link to.
+
+mod shared;
+
+mod registration;
+
+pub use registration::{REGISTRATION, program_years};
+pub use shared::{ORGANIZATION_TYPES, SITE_TYPES, SPECIALTIES};

@@ -1,0 +1,150 @@
+//! The pages for everybody: what this is, who belongs here, what EHR engineers need.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use crate::domain::form::{Choice, FieldErrors, Kind};
+use crate::domain::{COUNTIES, County, REGIONS, RegionFacts};
+use crate::portal::visit::get;
+use crate::portal::{Layout, PortalSettings, Visit};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/", get().to(home))
+        .route("/where", get().to(place))
+        .route("/developers", get().to(developers))
+        .route("/agreement", get().to(agreement));
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    layout: Layout,
+}
+
+async fn home(visit: Visit) -> HttpResponse {
+    visit.page(&Home { layout: visit.layout("Send immunization records to CAIR") })
+}
+
+/// An access level, for whom it is, and where to ask for it. Source: seed 003, the table of levels.
+struct Level {
+    word: &'static str,
+    name: &'static str,
+    who: &'static str,
+    how: &'static str,
+}
+
+/// Source: seed 003.
+const LEVELS: [Level; 4] = [
+    Level {
+        word: "data-exchange",
+        name: "Data Exchange",
+        who: "You give vaccines, and your EHR sends doses and patients electronically",
+        how: "Register here for data exchange. It takes 15 to 20 minutes.",
+    },
+    Level {
+        word: "clinical",
+        name: "Clinical",
+        who: "You give vaccines, and enter patients and doses by hand",
+        how: "Enroll for Clinical access.",
+    },
+    Level {
+        word: "limited-clinical",
+        name: "Limited Clinical",
+        who: "You give no vaccines, but enter patients and past doses, as WIC does",
+        how: "Enroll for Limited Clinical access.",
+    },
+    Level {
+        word: "read-only",
+        name: "Read-Only",
+        who: "You give no vaccines, but look patients up, as schools and child-care facilities do",
+        how: "Enroll for Read-Only access.",
+    },
+];
+
+#[derive(Template)]
+#[template(path = "where.html")]
+struct Place {
+    layout: Layout,
+    zip: String,
+    errors: FieldErrors,
+    options: Vec<Choice>,
+    chosen: String,
+    /// Counties that the ZIP code lies in, when there are several or none was chosen.
+    county: Option<&'static County>,
+    region: Option<&'static RegionFacts>,
+    levels: &'static [Level],
+    regions: Vec<(&'static RegionFacts, Vec<&'static County>)>,
+}
+
+async fn place(visit: Visit) -> HttpResponse {
+    let (zip, asked) = (visit.query("zip").trim().to_owned(), visit.query("county"));
+    let mut errors = FieldErrors::default();
+    let mut county = County::find(&asked);
+    if county.is_none() && !asked.is_empty() {
+        errors.add("county", "Choose one of the 58 counties of California");
+    }
+    if county.is_none() && !zip.is_empty() && errors.is_empty() {
+        match Kind::ZipCalifornia.check(&zip) {
+            Err(message) => errors.add("zip", message),
+            Ok(zip) => match crate::domain::counties_of_zip(&zip).as_slice() {
+                [] => errors.add("zip", "We do not know this ZIP code. Choose the county instead"),
+                [first, ..] => county = Some(first),
+            },
+        }
+    }
+    let region = county.map(|county| county.region.facts());
+    let title = match county {
+        Some(county) if county.gateway_registration => {
+            format!("{} County: you are in the right place", county.name)
+        }
+        Some(county) => format!("{} County has its own way", county.name),
+        None => "Am I in the right place?".to_owned(),
+    };
+    let regions = REGIONS
+        .iter()
+        .map(|facts| {
+            (facts, COUNTIES.iter().filter(|county| county.region == facts.code).collect())
+        })
+        .collect();
+    visit.page(&Place {
+        layout: visit.layout(title),
+        zip,
+        errors,
+        options: COUNTIES.iter().map(|county| Choice::new(county.fips, county.name)).collect(),
+        chosen: county.map(|county| county.fips.to_owned()).unwrap_or_default(),
+        county,
+        region,
+        levels: &LEVELS,
+        regions,
+    })
+}
+
+#[derive(Template)]
+#[template(path = "developers.html")]
+struct Developers<'a> {
+    layout: Layout,
+    settings: &'a PortalSettings,
+}
+
+async fn developers(visit: Visit) -> HttpResponse {
+    let layout = visit.layout("For EHR engineers");
+    visit.page(&Developers { layout, settings: &visit.portal().settings })
+}
+
+#[derive(Template)]
+#[template(path = "agreement.html")]
+struct AgreementPage {
+    layout: Layout,
+    version: &'static str,
+    paragraphs: Vec<&'static str>,
+}
+
+async fn agreement(visit: Visit) -> HttpResponse {
+    let text = *crate::domain::AGREEMENT;
+    visit.page(&AgreementPage {
+        layout: visit.layout("Access and confidentiality agreement"),
+        version: text.version,
+        paragraphs: text.paragraphs().collect(),
+    })
+}

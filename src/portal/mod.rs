@@ -1,0 +1,71 @@
+//! The IZ Portal: pages for people. HTML in, HTML out; what is changed is changed by `sites`.
+//!
+//! Every page works without script. A handler takes a [`Visit`] (who asks, from where, with which session) or a
+//! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
+//! `sites`, and `store` for reading.
+
+mod assets;
+mod form;
+mod guide;
+mod page;
+mod register;
+mod visit;
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+
+use crate::sites::Sites;
+
+pub use page::{Layout, render};
+pub use visit::{Posted, Visit};
+
+/// What the portal needs to know of its installation.
+#[derive(Clone, Debug)]
+pub struct PortalSettings {
+    /// Public address, `https://host:port`, the only one that links are made with.
+    pub public_url: String,
+    /// Whether that address is on this machine only, where HSTS would reach other services.
+    pub is_local: bool,
+    /// Whether no regional registry is connected, so that every page says it is a trial.
+    pub is_trial: bool,
+    /// Whom to ask: telephone or e-mail address, as it is shown.
+    pub help_desk: String,
+    /// Address of the SOAP service.
+    pub endpoint: String,
+    /// Whether SOAP 1.1 is answered.
+    pub soap_1_1: bool,
+    /// MSH-11 of messages sent with a test credential.
+    pub test_ids: String,
+    /// MSH-11 of messages sent with a production credential.
+    pub production_ids: String,
+}
+
+/// The pages and what they need.
+pub struct Portal {
+    sites: Arc<Sites>,
+    settings: PortalSettings,
+}
+
+impl Portal {
+    /// Pages over `sites`.
+    pub const fn new(sites: Arc<Sites>, settings: PortalSettings) -> Self {
+        Self { sites, settings }
+    }
+}
+
+/// Every page. What is not here is told by a page when a browser asks.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::scope("")
+            .wrap(actix_web::middleware::from_fn(visit::protect))
+            .configure(assets::routes)
+            .configure(guide::routes)
+            .configure(register::routes)
+            .default_service(web::route().to(not_found)),
+    );
+}
+
+async fn not_found(visit: Visit) -> HttpResponse {
+    visit.missing()
+}

@@ -1,0 +1,161 @@
+//! What every page has around its content, and the pages of what went wrong.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+
+use crate::portal::assets;
+use crate::portal::visit::Told;
+use crate::store::StoreError;
+
+/// What every page shows around its content.
+pub struct Layout {
+    /// Title of the page, without the name of the service.
+    pub title: String,
+    /// Heading of the page; the title says besides whether something is wrong.
+    pub heading: String,
+    /// What a form must bring back.
+    pub csrf: String,
+    /// Whether no regional registry is connected.
+    pub is_trial: bool,
+    /// Whom to ask.
+    pub help_desk: String,
+    /// Version of style sheet and script.
+    pub assets: &'static str,
+    /// Name of who is signed in.
+    pub signed_in: Option<String>,
+    /// The places of the navigation: address, name, whether we are there.
+    pub nav: Vec<(&'static str, &'static str, bool)>,
+}
+
+impl Layout {
+    pub(super) fn new(
+        title: String,
+        path: &str,
+        csrf: String,
+        is_trial: bool,
+        help_desk: &str,
+    ) -> Self {
+        let places: [(&str, &str); 3] = [
+            ("/where", "Am I in the right place?"),
+            ("/register", "Register"),
+            ("/enroll", "Enroll"),
+        ];
+        let nav = places
+            .into_iter()
+            .map(|(to, name)| (to, name, path == to || path.starts_with(&format!("{to}/"))))
+            .collect();
+        Self {
+            heading: title.clone(),
+            title,
+            csrf,
+            is_trial,
+            help_desk: help_desk.to_owned(),
+            assets: assets::VERSION.as_str(),
+            signed_in: None,
+            nav,
+        }
+    }
+}
+
+/// A page as a response.
+pub fn render(status: StatusCode, template: &impl Template) -> HttpResponse {
+    match template.render() {
+        Ok(html) => HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html),
+        Err(error) => {
+            tracing::error!("a page could not be written: {error}");
+            plain(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// What went wrong, for what is not a browser.
+pub(super) fn plain(status: StatusCode) -> HttpResponse {
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(format!(
+        "{}. {}\n",
+        Failure::title(status),
+        Failure::advice(status)
+    ))
+}
+
+/// The page of what went wrong.
+#[derive(Template)]
+#[template(path = "failure.html")]
+pub(super) struct Failure {
+    layout: Layout,
+    advice: &'static str,
+}
+
+impl Failure {
+    pub(super) fn new(layout: Layout, status: StatusCode) -> Self {
+        Self { layout, advice: Self::advice(status) }
+    }
+
+    /// What went wrong.
+    pub(super) const fn title(status: StatusCode) -> &'static str {
+        match status {
+            StatusCode::NOT_FOUND => "This page is not here",
+            StatusCode::FORBIDDEN => "This form cannot be used any more",
+            StatusCode::PAYLOAD_TOO_LARGE => "That is too much at once",
+            StatusCode::CONFLICT => "This was done already",
+            StatusCode::TOO_MANY_REQUESTS => "Too many tries",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "This cannot be read",
+            _ => "Something went wrong here",
+        }
+    }
+
+    /// What to do about it.
+    const fn advice(status: StatusCode) -> &'static str {
+        match status {
+            StatusCode::NOT_FOUND => {
+                "Check the address, or start at /. The SOAP service is at /IISService, its description at /IISService?wsdl."
+            }
+            StatusCode::FORBIDDEN => {
+                "The page was open too long, or cookies are switched off. Go back, load the page again and try once more."
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => "Send a smaller form or file.",
+            StatusCode::TOO_MANY_REQUESTS => "Wait a few minutes and try again.",
+            StatusCode::CONFLICT => {
+                "Somebody was faster, or the page was open for long. Load the page again and look."
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "Send it with the form of the page.",
+            _ => {
+                "Nothing was changed. Try again in a few minutes; if it happens again, tell the help desk."
+            }
+        }
+    }
+}
+
+/// What a handler could not do: told by a page, never with its cause.
+#[derive(Debug)]
+pub(super) struct Trouble(StoreError);
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self(error)
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl actix_web::ResponseError for Trouble {
+    fn status_code(&self) -> StatusCode {
+        match self.0 {
+            StoreError::NotFound(_) => StatusCode::NOT_FOUND,
+            StoreError::Conflict | StoreError::Refused(_) => StatusCode::CONFLICT,
+            StoreError::Locked(_) | StoreError::Overloaded | StoreError::Unavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = plain(self.status_code());
+        response.extensions_mut().insert(Told);
+        response
+    }
+}
