@@ -15,8 +15,8 @@ use crate::domain::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a {what}: expected {expected}")]
 pub struct WrongId {
-    what: &'static str,
-    expected: &'static str,
+    pub(super) what: &'static str,
+    pub(super) expected: &'static str,
 }
 
 impl WrongId {
@@ -245,6 +245,10 @@ numbered! {
 numbered! {
     /// Number of a passkey.
     PasskeyId
+}
+numbered! {
+    /// Number of a request to staff.
+    RequestId
 }
 
 /// What people know an account by: `U-000123`. Issued, never edited, taken in either case. Source: domain notes 1.8.

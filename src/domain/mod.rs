@@ -19,11 +19,13 @@ mod failure;
 pub mod form;
 mod ids;
 mod letter;
+mod map;
 mod message;
 mod organization;
 mod passphrase;
 pub mod questions;
 mod region;
+mod request;
 mod retry;
 mod secret;
 mod session;
@@ -53,14 +55,18 @@ pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{
-    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, SiteId, UnknownWord,
-    UserId, WrongId,
+    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, RequestId, SiteId,
+    UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
+pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
+pub use request::{
+    Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews,
+};
 pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub(crate) use secret::{from_hex, hex};
@@ -70,7 +76,7 @@ pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
 pub use token::{LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, WrongToken};
 pub use told::{Told, ack_code};
-pub use zip::counties_of_zip;
+pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {

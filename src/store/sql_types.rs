@@ -9,8 +9,9 @@ use crate::domain::{
     AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, Control, Course, CredentialId,
     CredentialState, DeliveryState, DraftKind, DraftState, Effect, EmailAddress, Environment,
     FailureClass, LetterState, LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState,
-    OrganizationId, OrganizationState, PasskeyId, PassphraseHash, RegionCode, Role, SecretHash,
-    SiteId, SiteKind, SiteStatus, StaffRole, Timestamp, UserId,
+    OrganizationId, OrganizationState, PasskeyId, PassphraseHash, RegionCode, RequestId,
+    RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteId, SiteKind, SiteStatus,
+    StaffRole, Timestamp, UserId,
 };
 
 macro_rules! text_column {
@@ -57,6 +58,9 @@ text_column!(
     OrganizationState,
     PassphraseHash,
     RegionCode,
+    RequestKind,
+    RequestNoteKind,
+    RequestState,
     Role,
     SiteId,
     SiteKind,
@@ -116,7 +120,7 @@ macro_rules! number_column {
     )+};
 }
 
-number_column!(AccountId, CredentialId, MessageId, OrganizationId, PasskeyId);
+number_column!(AccountId, CredentialId, MessageId, OrganizationId, PasskeyId, RequestId);
 
 impl<DB: Backend> ToSql<SqlTimestamp, DB> for Timestamp
 where

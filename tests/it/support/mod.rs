@@ -2,6 +2,7 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod backlog;
+pub(crate) mod browser;
 mod database;
 pub(crate) mod fault;
 mod logs;
