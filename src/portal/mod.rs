@@ -4,12 +4,17 @@
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
 //! `sites`, and `store` for reading.
 
+mod account;
+mod ask;
 mod assets;
+mod factors;
 mod form;
 mod guide;
 mod links;
+mod member;
 mod page;
 mod register;
+mod sign_in;
 mod visit;
 
 use std::sync::Arc;
@@ -18,6 +23,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::sites::Sites;
 
+pub use member::Member;
 pub use page::{Layout, render};
 pub use visit::{Posted, Visit};
 
@@ -63,6 +69,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(assets::routes)
             .configure(guide::routes)
             .configure(links::routes)
+            .configure(sign_in::routes)
+            .configure(account::routes)
+            .configure(factors::routes)
             .configure(register::routes)
             .default_service(web::route().to(not_found)),
     );

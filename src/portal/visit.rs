@@ -178,11 +178,16 @@ impl Visit {
     }
 
     fn finish(&self, mut response: HttpResponse) -> HttpResponse {
+        self.add_cookies(&mut response);
+        response
+    }
+
+    /// Puts the cookies of this visit on a response that is no page.
+    pub(super) fn add_cookies(&self, response: &mut HttpResponse) {
         for cookie in self.cookies.borrow().iter() {
             // A cookie that cannot be written is one that we made wrongly; the page is still good without it.
             let _ = response.add_cookie(cookie);
         }
-        response
     }
 }
 
@@ -247,7 +252,7 @@ impl FromRequest for Posted {
 }
 
 /// A response that takes the place of what the handler would have said.
-fn stopped(response: HttpResponse) -> actix_web::Error {
+pub(super) fn stopped(response: HttpResponse) -> actix_web::Error {
     actix_web::error::InternalError::from_response("", response).into()
 }
 

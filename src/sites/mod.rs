@@ -30,7 +30,7 @@ pub use accounts::{AccountError, Invited, NewUser};
 pub use drafts::AnswerError;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
-pub use second_factor::{SetUp, TotpSetUp};
+pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
 
 /// What is decided for an installation.
