@@ -29,7 +29,7 @@ mod told;
 mod zip;
 
 pub use agreement::{AGREEMENT, AgreementText};
-pub use audit::{AuditRecord, By};
+pub use audit::{AuditRecord, By, harmless_cell};
 pub use county::{COUNTIES, County};
 pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
