@@ -12,10 +12,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::Base;
+use crate::cli::audit::AuditVerb;
 use crate::cli::delivery::DeliveryCommand;
+use crate::cli::mail::MailVerb;
 use crate::cli::registry::{self, RegistryVerb};
 use crate::cli::{ConfigFile, Failure, Format, output};
-use crate::config::private_file;
+use crate::config::{Config, private_file};
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     By, COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
@@ -25,7 +27,7 @@ use crate::domain::{
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
 
-/// Create and change organizations, Sites, links and credentials; look at messages and at the loopback registry
+/// Create and change organizations, Sites, links and credentials; look at messages, letters and the audit trail
 #[derive(Args)]
 pub(super) struct Admin {
     #[command(flatten)]
@@ -65,6 +67,12 @@ enum Noun {
     /// What the built-in loopback registry holds, and how it behaves
     #[command(subcommand)]
     Registry(RegistryVerb),
+    /// Letters: the outbox, and whether they leave
+    #[command(subcommand)]
+    Mail(MailVerb),
+    /// Who did what, and the proof that nothing of it was changed
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Copy the embedded database to a file, while the service runs
     Backup {
         /// The file; it must not exist
@@ -259,9 +267,10 @@ impl Admin {
             }
             _ => {}
         }
-        let base = Base::open(&self.config.load()?, false).await?;
+        let config = self.config.load()?;
+        let base = Base::open(&config, false).await?;
         let by = By::cli(&self.by, Timestamp::now());
-        let desk = Desk { format, by, store: Arc::clone(&base.store), base };
+        let desk = Desk { config, format, by, store: Arc::clone(&base.store), base };
         let result = match self.noun {
             Noun::Organization(verb) => desk.organization(verb).await,
             Noun::Site(verb) => desk.site(verb).await,
@@ -270,6 +279,8 @@ impl Admin {
             Noun::Message(verb) => desk.message(verb).await,
             Noun::Delivery(command) => command.run(&desk.base, format, desk.by.clone()).await,
             Noun::Registry(verb) => desk.registry(verb).await,
+            Noun::Mail(verb) => desk.mail(verb).await,
+            Noun::Audit(verb) => desk.audit(verb).await,
             Noun::Backup { file } => desk.backup(file).await,
             Noun::Region(_) => Ok(()),
         };
@@ -280,6 +291,7 @@ impl Admin {
 
 /// One administrator at work.
 pub(super) struct Desk {
+    pub(super) config: Config,
     base: Base,
     pub(super) store: Arc<Store>,
     format: Format,
