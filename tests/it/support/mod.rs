@@ -8,6 +8,7 @@ pub(crate) mod fault;
 mod logs;
 pub(crate) mod peer;
 pub(crate) mod people;
+pub(crate) mod post;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod soap;
