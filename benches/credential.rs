@@ -4,10 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{
     Credential, CredentialId, CredentialState, Environment, ServerKey, Timestamp,
 };
-use izportal::gateway::CREDENTIAL_PURPOSE;
 
 fn credential(criterion: &mut Criterion) {
     let key = ServerKey::new(&[7; 32]);

@@ -18,12 +18,12 @@ use crate::cli::mail::MailVerb;
 use crate::cli::registry::{self, RegistryVerb};
 use crate::cli::{ConfigFile, Failure, Format, output};
 use crate::config::{Config, private_file};
+use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     By, COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
     MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
     Timestamp,
 };
-use crate::gateway::CREDENTIAL_PURPOSE;
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
 

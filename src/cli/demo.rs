@@ -12,11 +12,11 @@ use crate::app::{App, Base, Role};
 use crate::cli::{Failure, admin, output, serve};
 use crate::client::{Account, Contract, Egress, Reach, SoapClient, client_config};
 use crate::config::{Config, private_file};
+use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     By, County, Environment, IssuedCredential, LinkStatus, Password, RegionCode, ReplyPolicy,
     SiteId, SiteKind, SiteStatus, Timestamp,
 };
-use crate::gateway::CREDENTIAL_PURPOSE;
 use crate::soap::{SoapVersion, submit_single_message_request};
 use crate::store::{MessageFilter, NewSite, Part};
 use crate::telemetry::Logs;

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use crate::domain::{ClientKeyPin, CredentialId, Password, SecretHash, SiteId, Timestamp, words};
 
+/// Purpose word of credential hashes under the server key.
+pub const CREDENTIAL_PURPOSE: &str = "credential";
+
 words! {
     /// Which side of the Gateway a credential opens, and so which registry its messages reach.
     Environment {

@@ -26,6 +26,16 @@ words! {
     }
 }
 
+impl DraftKind {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enrolment => "enrollment",
+            Self::Registration => "registration",
+        }
+    }
+}
+
 /// What somebody has filled in so far.
 #[derive(Clone, Debug)]
 pub struct Draft {

@@ -15,8 +15,8 @@ use crate::domain::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a {what}: expected {expected}")]
 pub struct WrongId {
-    what: &'static str,
-    expected: &'static str,
+    pub(super) what: &'static str,
+    pub(super) expected: &'static str,
 }
 
 impl WrongId {
@@ -238,6 +238,67 @@ numbered! {
     /// Number of a Credential.
     CredentialId
 }
+numbered! {
+    /// Number of an Account; inside only, people see the [`UserId`].
+    AccountId
+}
+numbered! {
+    /// Number of a passkey.
+    PasskeyId
+}
+numbered! {
+    /// Number of a request to staff.
+    RequestId
+}
+
+/// What people know an account by: `U-000123`. Issued, never edited, taken in either case. Source: domain notes 1.8.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub struct UserId(String);
+
+impl UserId {
+    /// The User ID of the account with this number.
+    pub fn of(account: AccountId) -> Self {
+        Self(format!("U-{:06}", account.0))
+    }
+
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for UserId {
+    type Err = WrongId;
+
+    fn from_str(text: &str) -> Result<Self, WrongId> {
+        let text = text.trim().to_ascii_uppercase();
+        let digits = text.strip_prefix("U-").unwrap_or_default();
+        if (6..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text))
+        } else {
+            Err(WrongId { what: "User ID", expected: "U- and six digits, such as U-000123" })
+        }
+    }
+}
+
+impl AsRef<str> for UserId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -254,6 +315,15 @@ mod tests {
             ["", "Main Clinic", "CLINIC", "DE_000001", "DE-0000000000000000001", "DE-00000é"]
         {
             assert!(text.parse::<SiteId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_user_id_is_taken_in_either_case_and_nothing_else_is_one() {
+        assert_eq!(" u-000123 ".parse(), Ok(UserId::of(AccountId(123))));
+        assert_eq!(UserId::of(AccountId(12_345_678)).as_str(), "U-12345678");
+        for text in ["", "U-", "U-123", "000123", "U-00012a", "U-000 123", "DE-000001"] {
+            assert!(text.parse::<UserId>().is_err(), "{text}");
         }
     }
 

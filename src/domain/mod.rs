@@ -3,6 +3,9 @@
 //! Pure values: no SQL, no HTTP, no clock and no randomness of their own (both are arguments). May import `hl7` only.
 //! A type that holds a secret or patient data prints its shape, never its content.
 
+mod access;
+mod access_level;
+mod account;
 mod agreement;
 mod audit;
 mod county;
@@ -16,41 +19,64 @@ mod failure;
 pub mod form;
 mod ids;
 mod letter;
+mod map;
 mod message;
 mod organization;
+mod passphrase;
 pub mod questions;
 mod region;
+mod request;
 mod retry;
 mod secret;
+mod session;
 mod site;
 mod site_link;
 mod timestamp;
+mod token;
 mod told;
 mod zip;
 
+pub use access::{Permission, Principal, Scope, SecondFactor, Standing};
+pub use access_level::{AccessLevel, OrganizationState};
+pub use account::{
+    Account, AccountState, Course, Membership, MembershipState, Role, StaffGrant, StaffRole,
+    TrainingNeed, wait_after,
+};
 pub use agreement::{AGREEMENT, AgreementText};
 pub use audit::{AuditRecord, By, harmless_cell};
 pub use county::{COUNTIES, County};
-pub use credential::{Credential, CredentialState, Environment, IssuedCredential};
+pub use credential::{
+    CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,
+};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
 pub use destination::{Breaker, BreakerPolicy, Control, Destination, MaintenanceWindow, Stopped};
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
 pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
-pub use ids::{CredentialId, MessageId, MessageIds, OrganizationId, SiteId, UnknownWord, WrongId};
+pub use ids::{
+    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, RequestId, SiteId,
+    UnknownWord, UserId, WrongId,
+};
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
+pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
+pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
+pub use request::{
+    Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews,
+};
 pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub(crate) use secret::{from_hex, hex};
+pub use session::Session;
 pub use site::{Refusal, Site, SiteKind, SiteStatus};
 pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
+pub use token::{LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, WrongToken};
 pub use told::{Told, ack_code};
-pub use zip::counties_of_zip;
+pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {

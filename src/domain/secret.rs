@@ -26,12 +26,7 @@ impl Password {
     /// # Errors
     /// When the operating system gives no randomness.
     pub fn generate(random: &dyn SecureRandom) -> Result<Self, ring::error::Unspecified> {
-        let mut bytes = Zeroizing::new([0_u8; SECRET_CHARACTERS]);
-        random.fill(bytes.as_mut())?;
-        let letters = bytes
-            .iter()
-            .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)).copied().map(char::from));
-        Ok(Self(Zeroizing::new(letters.collect())))
+        random_letters(random, SECRET_CHARACTERS).map(Self)
     }
 
     /// The secret itself. Every caller is a place to look at in a review.
@@ -50,6 +45,24 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// So many random letters of five bits each.
+pub(super) fn random_letters(
+    random: &dyn SecureRandom,
+    count: usize,
+) -> Result<Zeroizing<String>, ring::error::Unspecified> {
+    let mut bytes = Zeroizing::new(vec![0_u8; count]);
+    random.fill(&mut bytes)?;
+    let letters = bytes
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)).copied().map(char::from));
+    Ok(Zeroizing::new(letters.collect()))
+}
+
+/// Whether a text has so many letters of ours and no others.
+pub(super) fn is_letters(text: &str, count: usize) -> bool {
+    text.len() == count && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
 /// The server's key for credential hashes; lives in a file outside the database.

@@ -8,14 +8,12 @@ use std::sync::{Arc, LazyLock};
 use subtle::ConstantTimeEq as _;
 
 use crate::domain::{
-    Credential, CredentialId, CredentialState, Environment, SecretHash, Site, SiteId, Timestamp,
+    CREDENTIAL_PURPOSE, Credential, CredentialId, CredentialState, Environment, SecretHash, Site,
+    SiteId, Timestamp,
 };
 use crate::gateway::submit::Call;
 use crate::gateway::{Gateway, SubmitError};
 use crate::store::Directory;
-
-/// Purpose word of credential hashes under the server key.
-pub const CREDENTIAL_PURPOSE: &str = "credential";
 
 /// A part of the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,13 +9,12 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::backends::Backends;
+use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     BreakerPolicy, By, Environment, LetterLimits, RetryPolicy, ServerKey, SiteKind, SiteStatus,
     Timestamp,
 };
-use crate::gateway::{
-    CREDENTIAL_PURPOSE, Call, Disagreement, Gateway, GatewaySettings, RoutingRules,
-};
+use crate::gateway::{Call, Disagreement, Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::Identity;
 use crate::store::{
     DatabaseUrl, NewCredential, NewSite, RetentionLimits, Store, StoreSettings, Vault,

@@ -40,7 +40,7 @@ use crate::hl7::Identity;
 use crate::store::{Directory, Place, RetentionLimits, Store};
 use crate::validation::{Policies, ProcessingRules, Validator};
 
-pub use authenticate::{AuthenticatedSender, CREDENTIAL_PURPOSE, Part as CredentialPart};
+pub use authenticate::{AuthenticatedSender, Part as CredentialPart};
 pub use outcome::{Inquirer, InquiryError, MessageOutcome};
 pub use reply::ack_preview;
 pub use resend::resend_edited;

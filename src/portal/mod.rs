@@ -7,6 +7,7 @@
 mod assets;
 mod form;
 mod guide;
+mod links;
 mod page;
 mod register;
 mod visit;
@@ -61,6 +62,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .wrap(actix_web::middleware::from_fn(visit::protect))
             .configure(assets::routes)
             .configure(guide::routes)
+            .configure(links::routes)
             .configure(register::routes)
             .default_service(web::route().to(not_found)),
     );

@@ -27,7 +27,7 @@ impl Sites {
         answers: Answers,
         now: Timestamp,
     ) -> Result<Password, StoreError> {
-        let key = Self::new_key()?;
+        let key = Self::new_secret()?;
         self.store.draft_create(kind, self.draft_hash(&key), answers, now).await?;
         Ok(key)
     }
@@ -62,17 +62,12 @@ impl Sites {
         if draft.state != DraftState::Open {
             return Ok(None);
         }
-        let key = Self::new_key()?;
+        let key = Self::new_secret()?;
         self.store.draft_rekey(id, self.draft_hash(&key)).await?;
         Ok(Some((draft, key)))
     }
 
     fn draft_hash(&self, key: &Password) -> SecretHash {
         self.key.hash(DRAFT_KEY, key.reveal())
-    }
-
-    fn new_key() -> Result<Password, StoreError> {
-        Password::generate(&ring::rand::SystemRandom::new())
-            .map_err(|_unspecified| StoreError::Locked("no randomness"))
     }
 }

@@ -244,7 +244,7 @@ impl Store {
                     Part::Body => Some(body),
                     Part::Reply => reply,
                     Part::Sent => sent,
-                    Part::Letter | Part::Loopback => None,
+                    Part::Letter | Part::Loopback | Part::Totp => None,
                 }))
             })
             .await?;

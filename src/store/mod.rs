@@ -5,11 +5,13 @@
 //! path authorises against a [`Directory`] in memory; its revision is checked inside the committing transaction, so that
 //! a change of a credential, a Site or a link holds from the next message on, on every node. May import `domain`.
 
+mod account;
 mod action;
 mod audit;
 mod checkpoint;
 mod connection;
 mod credential;
+mod deed;
 mod delivery;
 mod destination;
 mod directory;
@@ -18,14 +20,22 @@ mod error;
 mod letter;
 mod literal;
 mod loopback;
+mod membership;
 mod message;
 mod migrations;
+mod one_time_link;
 mod organization;
+mod profile;
+mod registration;
+mod request;
 mod retention;
 mod review;
 mod schema;
+mod second_factor;
+mod session;
 mod site;
 mod sql_types;
+mod staff;
 mod vault;
 mod writer;
 
@@ -44,19 +54,28 @@ use crate::store::connection::{ConnectionManager, DbConnection};
 use crate::store::schema::process;
 use crate::store::writer::Job;
 
+pub use account::{AccountFilter, Factors, NewAccount};
 pub use action::{Action, ActionRecord};
 pub use audit::{AuditFilter, Verdict};
 pub use connection::DatabaseUrl;
 pub use credential::NewCredential;
+pub use deed::Deed;
 pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
 pub use destination::Place;
 pub use directory::Directory;
 pub use error::{Cause, StoreError};
 pub use letter::{ClaimedLetter, LetterEnd, LetterFilter, Queued};
 pub use loopback::{LoopbackRecord, LoopbackScript};
+pub use membership::{NewMembership, NewTraining, TrainingRecord};
 pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery, QueryEnd};
+pub use one_time_link::{LinkSecret, NewLink};
+pub use profile::{Namesake, NewOrganization};
+pub use registration::{NewRegistration, Person, Placed, RESUME_WITHIN, Registered, WriteLetters};
+pub use request::{NewNote, NewRequest, Queue, RequestFilter};
 pub use retention::{Removed, RetentionLimits};
 pub use review::DeliveryFilter;
+pub use second_factor::{Factor, NewFactor, PasskeyRecord};
+pub use session::{NewSession, Shown};
 pub use site::NewSite;
 pub use vault::{Part, Vault};
 

@@ -34,6 +34,19 @@ impl Store {
         .await
     }
 
+    /// The name of an organization.
+    pub async fn organization_name(&self, id: OrganizationId) -> Result<String, StoreError> {
+        self.read(move |conn| {
+            organization::table
+                .find(id)
+                .select(organization::name)
+                .first(conn)
+                .optional()?
+                .ok_or_else(|| StoreError::NotFound(format!("organization {id}")))
+        })
+        .await
+    }
+
     /// Every organization, by name.
     pub async fn organization_list(&self) -> Result<Vec<Organization>, StoreError> {
         self.read(|conn| {

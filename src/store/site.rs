@@ -76,7 +76,7 @@ fn told(site: &Site) -> String {
 }
 
 /// The next free ID: `SF-` for a Sending Facility, else `DE-`, and six digits.
-fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId, StoreError> {
+pub(super) fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId, StoreError> {
     let prefix = if kind == SiteKind::SendingFacility { "SF-" } else { "DE-" };
     let last = site::table
         .filter(site::id.like(format!("{prefix}______")))

@@ -6,10 +6,12 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    Breaker, ClientKeyPin, Control, CredentialId, CredentialState, DeliveryState, DraftKind,
-    DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState, LinkStatus,
-    MessageId, MessageState, OrganizationId, RegionCode, SecretHash, SiteId, SiteKind, SiteStatus,
-    Timestamp,
+    AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, Control, Course, CredentialId,
+    CredentialState, DeliveryState, DraftKind, DraftState, Effect, EmailAddress, Environment,
+    FailureClass, LetterState, LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState,
+    OrganizationId, OrganizationState, PasskeyId, PassphraseHash, RegionCode, RequestId,
+    RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteId, SiteKind, SiteStatus,
+    StaffRole, Timestamp, UserId,
 };
 
 macro_rules! text_column {
@@ -35,8 +37,11 @@ macro_rules! text_column {
 }
 
 text_column!(
+    AccessLevel,
+    AccountState,
     Breaker,
     Control,
+    Course,
     CredentialState,
     DeliveryState,
     DraftKind,
@@ -46,12 +51,22 @@ text_column!(
     Environment,
     FailureClass,
     LetterState,
+    LinkPurpose,
     LinkStatus,
+    MembershipState,
     MessageState,
+    OrganizationState,
+    PassphraseHash,
     RegionCode,
+    RequestKind,
+    RequestNoteKind,
+    RequestState,
+    Role,
     SiteId,
     SiteKind,
-    SiteStatus
+    SiteStatus,
+    StaffRole,
+    UserId
 );
 
 macro_rules! bytes_column {
@@ -105,7 +120,7 @@ macro_rules! number_column {
     )+};
 }
 
-number_column!(CredentialId, MessageId, OrganizationId);
+number_column!(AccountId, CredentialId, MessageId, OrganizationId, PasskeyId, RequestId);
 
 impl<DB: Backend> ToSql<SqlTimestamp, DB> for Timestamp
 where

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use izportal::app::Base;
 use izportal::client::client_config;
+use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{
     ClientKeyPin, Environment, LinkStatus, Password, SiteKind, SiteStatus, Timestamp,
 };
-use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::store::NewCredential;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

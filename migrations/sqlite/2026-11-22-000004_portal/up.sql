@@ -34,6 +34,9 @@ CREATE TABLE account (
     email TEXT NOT NULL UNIQUE,
     first_name TEXT NOT NULL,
     last_name TEXT NOT NULL,
+    -- Family and given name, and given and family name, in lower case: what is searched for by its beginning.
+    name_key TEXT NOT NULL,
+    given_key TEXT NOT NULL,
     phone TEXT,
     state TEXT NOT NULL CHECK (state IN ('invited', 'active', 'deactivated')),
     password TEXT,
@@ -44,7 +47,8 @@ CREATE TABLE account (
     created_at TIMESTAMP NOT NULL,
     last_sign_in_at TIMESTAMP
 );
-CREATE INDEX account_by_name ON account (last_name, first_name);
+CREATE INDEX account_by_name ON account (name_key, id);
+CREATE INDEX account_by_given_name ON account (given_key, id);
 
 CREATE TABLE membership (
     account_id BIGINT NOT NULL REFERENCES account (id),
@@ -113,6 +117,7 @@ CREATE TABLE one_time_link (
     hash BLOB PRIMARY KEY NOT NULL,
     purpose TEXT NOT NULL,
     subject TEXT NOT NULL,
+    detail TEXT,
     created_at TIMESTAMP NOT NULL,
     expires_at TIMESTAMP NOT NULL,
     used_at TIMESTAMP

@@ -72,7 +72,7 @@ pub enum Kind {
 }
 
 /// Yes and no, as choices.
-pub const YES_NO: &[Choice] = &[Choice::new("yes", "Yes"), Choice::new("no", "No")];
+const YES_NO: &[Choice] = &[Choice::new("yes", "Yes"), Choice::new("no", "No")];
 
 impl Kind {
     /// The choices, where it has any.

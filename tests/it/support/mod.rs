@@ -1,6 +1,7 @@
 //! A running gateway with verbs, and what it needs: a database of its own, its logs, a scripted registry.
 
 pub(crate) mod backlog;
+pub(crate) mod browser;
 mod database;
 pub(crate) mod fault;
 mod logs;
@@ -18,12 +19,12 @@ use std::time::Duration;
 
 use izportal::app::{App, Base, Role};
 use izportal::config::Config;
+use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{
     By, ClientKeyPin, County, Environment, LinkStatus, OrganizationId, Password, RegionCode,
     SiteId, SiteKind, SiteStatus, Timestamp,
 };
 use izportal::endpoint::{SummaryFormat, SummaryLog};
-use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::soap::{Limits, Response, SoapVersion, read_response, submit_single_message_request};
 use izportal::store::{LoopbackRecord, MessageFilter, NewCredential, NewSite, Store};
 use metrics_exporter_prometheus::PrometheusHandle;

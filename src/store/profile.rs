@@ -1,0 +1,174 @@
+//! What organizations and Sites told of themselves: their answers, and what they are found by.
+
+use diesel::prelude::*;
+
+use crate::domain::form::Answers;
+use crate::domain::{AccessLevel, OrganizationId, RegionCode, SiteId, Timestamp};
+use crate::store::connection::DbConnection;
+use crate::store::draft::read_answers;
+use crate::store::schema::{organization, organization_profile, site, site_profile};
+use crate::store::{Store, StoreError};
+
+/// What is told of a new organization.
+#[derive(Debug, Clone)]
+pub struct NewOrganization {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub access_level: AccessLevel,
+    /// FIPS code of its county.
+    pub county: Option<String>,
+    /// Its region.
+    pub region: Option<RegionCode>,
+    /// What was answered.
+    pub answers: Answers,
+}
+
+/// A Site that may be the same as one that is being registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namesake {
+    /// Its ID.
+    pub id: SiteId,
+    /// Its name.
+    pub name: String,
+}
+
+/// What names are compared by: letters and digits in lower case.
+pub(super) fn name_key(name: &str) -> String {
+    name.chars().filter(|one| one.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Records an organization, inside the transaction of another change.
+pub(super) fn create_organization(
+    conn: &mut DbConnection,
+    new: &NewOrganization,
+    now: Timestamp,
+) -> Result<OrganizationId, StoreError> {
+    let id = diesel::insert_into(organization::table)
+        .values((organization::name.eq(&new.name), organization::created_at.eq(now)))
+        .returning(organization::id)
+        .get_result::<OrganizationId>(conn)?;
+    diesel::insert_into(organization_profile::table)
+        .values((
+            organization_profile::organization_id.eq(id),
+            organization_profile::access_level.eq(new.access_level),
+            organization_profile::state.eq("active"),
+            organization_profile::county.eq(&new.county),
+            organization_profile::region.eq(new.region),
+            organization_profile::zip.eq(given(&new.answers, "zip")),
+            organization_profile::name_key.eq(name_key(&new.name)),
+            organization_profile::answers.eq(new.answers.to_json()),
+            organization_profile::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(id)
+}
+
+/// Records what a Site told of itself, inside the transaction that makes it.
+pub(super) fn create_site_profile(
+    conn: &mut DbConnection,
+    site: &SiteId,
+    answers: &Answers,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::insert_into(site_profile::table)
+        .values((
+            site_profile::site_id.eq(site),
+            site_profile::zip.eq(given(answers, "zip")),
+            site_profile::name_key.eq(name_key(answers.get("site_name"))),
+            site_profile::ehr_vendor.eq(given(answers, "ehr_vendor")),
+            site_profile::answers.eq(answers.to_json()),
+            site_profile::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+fn given(answers: &Answers, name: &str) -> Option<String> {
+    Some(answers.get(name).to_owned()).filter(|value| !value.is_empty())
+}
+
+/// Sites with the same name in the same ZIP code.
+pub(super) fn namesakes(
+    conn: &mut DbConnection,
+    name: &str,
+    zip: &str,
+) -> Result<Vec<Namesake>, StoreError> {
+    let rows = site_profile::table
+        .inner_join(site::table.on(site::id.eq(site_profile::site_id)))
+        .filter(site_profile::name_key.eq(name_key(name)))
+        .filter(site_profile::zip.eq(zip))
+        .order(site::id.asc())
+        .limit(5)
+        .select((site::id, site::name))
+        .load::<(SiteId, String)>(conn)?;
+    Ok(rows.into_iter().map(|(id, name)| Namesake { id, name }).collect())
+}
+
+impl Store {
+    /// What a Site told of itself; nothing when it was recorded by `admin`.
+    pub async fn site_answers(&self, id: SiteId) -> Result<Answers, StoreError> {
+        self.read(move |conn| {
+            let text = site_profile::table
+                .find(id)
+                .select(site_profile::answers)
+                .first::<String>(conn)
+                .optional()?;
+            text.map_or_else(|| Ok(Answers::default()), |text| read_answers(&text))
+        })
+        .await
+    }
+
+    /// What an organization told of itself; nothing when it was recorded by `admin`.
+    pub async fn organization_answers(&self, id: OrganizationId) -> Result<Answers, StoreError> {
+        self.read(move |conn| {
+            let text = organization_profile::table
+                .find(id)
+                .select(organization_profile::answers)
+                .first::<String>(conn)
+                .optional()?;
+            text.map_or_else(|| Ok(Answers::default()), |text| read_answers(&text))
+        })
+        .await
+    }
+
+    /// Sites that have the same name in the same ZIP code.
+    pub async fn site_namesakes(
+        &self,
+        name: String,
+        zip: String,
+    ) -> Result<Vec<Namesake>, StoreError> {
+        self.read(move |conn| namesakes(conn, &name, &zip)).await
+    }
+
+    /// Active Sending Facilities whose ID is, or whose name holds, a text; at most `limit`.
+    pub async fn facility_search(
+        &self,
+        text: String,
+        limit: i64,
+    ) -> Result<Vec<Namesake>, StoreError> {
+        use crate::domain::{SiteKind, SiteStatus};
+        self.read(move |conn| {
+            let closed = [SiteStatus::Suspended, SiteStatus::Inactive, SiteStatus::Withdrawn];
+            let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let name = format!("%{}%", escaped.to_lowercase());
+            let rows = site::table
+                .filter(site::kind.eq(SiteKind::SendingFacility))
+                .filter(site::status.ne_all(closed))
+                .filter(
+                    site::id.eq(text.to_uppercase()).or(lower(site::name).like(name).escape('\\')),
+                )
+                .order(site::name.asc())
+                .limit(limit)
+                .select((site::id, site::name))
+                .load::<(SiteId, String)>(conn)?;
+            Ok(rows.into_iter().map(|(id, name)| Namesake { id, name }).collect())
+        })
+        .await
+    }
+}
+
+diesel::define_sql_function! {
+    /// The text in lower case.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
