@@ -8,6 +8,7 @@ mod access_level;
 mod account;
 mod agreement;
 mod audit;
+mod clinician;
 mod county;
 mod credential;
 mod delivery;
@@ -44,6 +45,7 @@ pub use account::{
 };
 pub use agreement::{AGREEMENT, AgreementText};
 pub use audit::{AuditRecord, By};
+pub use clinician::{Clinician, ClinicianState};
 pub use county::{COUNTIES, County};
 pub use credential::{
     CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,
@@ -55,8 +57,8 @@ pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{
-    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, RequestId, SiteId,
-    UnknownWord, UserId, WrongId,
+    AccountId, ClinicianId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId,
+    RequestId, SiteId, UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};

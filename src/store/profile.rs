@@ -84,7 +84,7 @@ pub(super) fn create_site_profile(
     Ok(())
 }
 
-fn given(answers: &Answers, name: &str) -> Option<String> {
+pub(super) fn given(answers: &Answers, name: &str) -> Option<String> {
     Some(answers.get(name).to_owned()).filter(|value| !value.is_empty())
 }
 

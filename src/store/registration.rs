@@ -322,7 +322,7 @@ pub(super) fn place(
 }
 
 /// Asks a Sending Facility to send for a Site; gives the addresses of those who can consent.
-fn ask_facility(
+pub(super) fn ask_facility(
     conn: &mut DbConnection,
     facility: &SiteId,
     client: &SiteId,

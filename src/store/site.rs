@@ -56,13 +56,22 @@ pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Site>, StoreError> {
     Ok(site::table.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
 }
 
-fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
+pub(super) fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
     site::table
         .find(id)
         .first::<Row>(conn)
         .optional()?
         .map(from_row)
         .ok_or_else(|| StoreError::NotFound(format!("Site {id}")))
+}
+
+/// The Sites of an organization, by ID.
+pub(super) fn of_organization(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+) -> Result<Vec<Site>, StoreError> {
+    let owned = site::table.filter(site::organization_id.eq(id));
+    Ok(owned.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
 }
 
 /// A Site for the trail.

@@ -5,5 +5,5 @@ mod rows;
 mod sheet;
 
 pub use file::{FileError, LARGEST_FILE, MOST_ROWS};
-pub use rows::{CellError, INHERITED, SiteRow, columns};
+pub use rows::{CellError, INHERITED, columns};
 pub use sheet::{TEMPLATE_XLSX, template_csv, to_csv};
