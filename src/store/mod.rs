@@ -9,6 +9,7 @@ mod account;
 mod action;
 mod audit;
 mod bulk;
+mod change;
 mod checkpoint;
 mod clinician;
 mod connection;
@@ -40,7 +41,6 @@ mod session;
 mod site;
 mod sql_types;
 mod staff;
-mod update;
 mod vault;
 mod writer;
 
@@ -63,6 +63,7 @@ pub use account::{AccountFilter, Factors, NewAccount};
 pub use action::{Action, ActionRecord};
 pub use audit::{AuditFilter, Verdict};
 pub use bulk::{BulkSite, BulkUpload, SiteRow};
+pub use change::Change;
 pub use clinician::NewClinician;
 pub use connection::DatabaseUrl;
 pub use credential::NewCredential;
@@ -85,7 +86,7 @@ pub use review::DeliveryFilter;
 pub use second_factor::{Factor, NewFactor, PasskeyRecord};
 pub use session::{NewSession, Shown};
 pub use site::NewSite;
-pub use update::Change;
+
 pub use vault::{Part, Vault};
 
 /// Connections of the pool that read; each writer has one of its own beside them.
