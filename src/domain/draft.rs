@@ -1,7 +1,7 @@
 //! A registration or an enrolment that is being filled in.
 
 use crate::domain::form::{Answers, Form};
-use crate::domain::questions::REGISTRATION;
+use crate::domain::questions::{ENROLMENT, REGISTRATION};
 use crate::domain::{Timestamp, words};
 
 words! {
@@ -57,7 +57,8 @@ impl Draft {
     /// The questions of it.
     pub const fn form(&self) -> &'static Form {
         match self.kind {
-            DraftKind::Enrolment | DraftKind::Registration => &REGISTRATION,
+            DraftKind::Enrolment => &ENROLMENT,
+            DraftKind::Registration => &REGISTRATION,
         }
     }
 }
