@@ -454,6 +454,7 @@ fn portal(
     let settings = SitesSettings {
         public_url: public_url.to_owned(),
         help_desk: config.portal.help_desk.clone(),
+        training_videos: config.portal.training_videos.clone(),
     };
     let sites = Sites::new(Arc::clone(gateway.store()), key, settings);
     let connected =

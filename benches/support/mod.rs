@@ -4,6 +4,8 @@ use izportal::app::Base;
 use izportal::config::Config;
 use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{Environment, SiteKind, SiteStatus, Timestamp};
+use izportal::domain::{By, Environment, SiteKind, SiteStatus, Timestamp};
+use izportal::gateway::CREDENTIAL_PURPOSE;
 use izportal::store::{NewCredential, NewSite};
 
 /// The Site, its facilityID too.
@@ -24,10 +26,15 @@ pub(crate) async fn installation(config: &Config) -> Base {
 
 /// Adds a Site with a test credential; all have the same password.
 pub(crate) async fn add(base: &Base, id: &str, (county, region): (&str, &str)) {
-    let now = Timestamp::now();
+    let by = By::system(Timestamp::now());
     let site = NewSite {
         id: Some(id.parse().unwrap()),
-        organization: base.store.organization_create("Bench".to_owned(), now).await.unwrap().id,
+        organization: base
+            .store
+            .organization_create("Bench".to_owned(), by.clone())
+            .await
+            .unwrap()
+            .id,
         name: "Bench".to_owned(),
         kind: SiteKind::Direct,
         clinical: true,
@@ -35,7 +42,7 @@ pub(crate) async fn add(base: &Base, id: &str, (county, region): (&str, &str)) {
         region: Some(region.parse().unwrap()),
         status: SiteStatus::Testing,
     };
-    base.store.site_create(site, now).await.unwrap();
+    base.store.site_create(site, by.clone()).await.unwrap();
     let credential = NewCredential {
         site: id.parse().unwrap(),
         environment: Environment::Test,
@@ -44,5 +51,5 @@ pub(crate) async fn add(base: &Base, id: &str, (county, region): (&str, &str)) {
         secret: base.key.hash(CREDENTIAL_PURPOSE, PASSWORD),
         expires_at: None,
     };
-    base.store.credential_issue(credential, now).await.unwrap();
+    base.store.credential_issue(credential, by).await.unwrap();
 }

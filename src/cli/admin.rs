@@ -18,7 +18,7 @@ use crate::cli::{ConfigFile, Failure, Format, output};
 use crate::config::private_file;
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
-    COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
+    By, COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
     MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
     Timestamp,
 };
@@ -33,6 +33,9 @@ pub(super) struct Admin {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value = "text")]
     format: Format,
+    /// Who does it, for the audit trail
+    #[arg(long, global = true, env = "USER", default_value = "operator")]
+    by: String,
     #[command(subcommand)]
     noun: Noun,
 }
@@ -257,14 +260,15 @@ impl Admin {
             _ => {}
         }
         let base = Base::open(&self.config.load()?, false).await?;
-        let desk = Desk { format, now: Timestamp::now(), store: Arc::clone(&base.store), base };
+        let by = By::cli(&self.by, Timestamp::now());
+        let desk = Desk { format, by, store: Arc::clone(&base.store), base };
         let result = match self.noun {
             Noun::Organization(verb) => desk.organization(verb).await,
             Noun::Site(verb) => desk.site(verb).await,
             Noun::Link(verb) => desk.link(verb).await,
             Noun::Credential(verb) => desk.credential(verb).await,
             Noun::Message(verb) => desk.message(verb).await,
-            Noun::Delivery(command) => command.run(&desk.base, format, desk.now).await,
+            Noun::Delivery(command) => command.run(&desk.base, format, desk.by.clone()).await,
             Noun::Registry(verb) => desk.registry(verb).await,
             Noun::Backup { file } => desk.backup(file).await,
             Noun::Region(_) => Ok(()),
@@ -279,7 +283,7 @@ pub(super) struct Desk {
     base: Base,
     pub(super) store: Arc<Store>,
     format: Format,
-    pub(super) now: Timestamp,
+    pub(super) by: By,
 }
 
 impl Desk {
@@ -293,7 +297,12 @@ impl Desk {
                 Err(Failure::usage("the name is blank"))
             }
             OrganizationVerb::Create { name } => {
-                self.show(&self.store.organization_create(name.trim().to_owned(), self.now).await?);
+                self.show(
+                    &self
+                        .store
+                        .organization_create(name.trim().to_owned(), self.by.clone())
+                        .await?,
+                );
                 Ok(())
             }
             OrganizationVerb::List => {
@@ -306,12 +315,12 @@ impl Desk {
     async fn site(&self, verb: SiteVerb) -> Result<(), Failure> {
         match verb {
             SiteVerb::Create(site) => {
-                self.show(&self.store.site_create(new_site(site)?, self.now).await?);
+                self.show(&self.store.site_create(new_site(site)?, self.by.clone()).await?);
             }
             SiteVerb::List => self.show(&self.store.site_list().await?),
             SiteVerb::Show { site } => self.show(&self.store.site_by_id(site).await?),
             SiteVerb::Status { site, status } => {
-                self.show(&self.store.site_status_change(site, status, self.now).await?);
+                self.show(&self.store.site_status_change(site, status, self.by.clone()).await?);
             }
         }
         Ok(())
@@ -326,7 +335,7 @@ impl Desk {
                 return Ok(());
             }
         };
-        self.show(&self.store.link_set(facility, site, status, self.now).await?);
+        self.show(&self.store.link_set(facility, site, status, self.by.clone()).await?);
         Ok(())
     }
 
@@ -334,10 +343,11 @@ impl Desk {
         match verb {
             CredentialVerb::Issue { site, environment, username, facility_id, days } => {
                 let expires_at =
-                    days.map(|days| self.now.plus(Duration::from_secs(days * 24 * 60 * 60)));
+                    days.map(|days| self.by.at.plus(Duration::from_secs(days * 24 * 60 * 60)));
                 let names = (username, facility_id);
                 self.show_once(
-                    &issue(&self.base, site, environment, names, expires_at, self.now).await?,
+                    &issue(&self.base, site, environment, names, expires_at, self.by.clone())
+                        .await?,
                 );
             }
             CredentialVerb::List => self.show(&self.store.credential_list().await?),
@@ -346,18 +356,18 @@ impl Desk {
                 let hash = self.base.key.hash(CREDENTIAL_PURPOSE, password.reveal());
                 let overlap = Duration::from_secs(overlap_hours * 60 * 60);
                 let credential =
-                    self.store.credential_rotate(username, hash, overlap, self.now).await?;
+                    self.store.credential_rotate(username, hash, overlap, self.by.clone()).await?;
                 self.show_once(&IssuedCredential { credential, password });
             }
             CredentialVerb::Revoke { username } => {
-                self.show(&self.store.credential_revoke(username).await?);
+                self.show(&self.store.credential_revoke(username, self.by.clone()).await?);
             }
             CredentialVerb::Pin { username, certificate } => {
                 let pin = certificate
                     .map(|path| pin_of_file(&path))
                     .transpose()
                     .map_err(Failure::failed)?;
-                self.show(&self.store.credential_pin(username, pin).await?);
+                self.show(&self.store.credential_pin(username, pin, self.by.clone()).await?);
             }
         }
         Ok(())
@@ -385,6 +395,7 @@ impl Desk {
                     "message": message, "diagnostics": diagnostics, "delivery": delivery, "actions": actions
                 });
                 if text && let Some(fields) = whole.as_object_mut() {
+                    self.note("message.read", format!("message {id}")).await?;
                     fields.insert("body".to_owned(), json!(self.opened(id, Part::Body).await?));
                     fields.insert("reply".to_owned(), json!(self.opened(id, Part::Reply).await?));
                     fields.insert("sent".to_owned(), json!(self.opened(id, Part::Sent).await?));
@@ -393,6 +404,11 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Records a sight, before it is had.
+    pub(super) async fn note(&self, action: &'static str, object: String) -> Result<(), Failure> {
+        Ok(self.store.audit_note(self.by.clone(), action, object, None, None).await?)
     }
 
     async fn opened(&self, id: MessageId, part: Part) -> Result<Option<String>, Failure> {
@@ -423,6 +439,7 @@ impl Desk {
                 file.display()
             )));
         }
+        self.note("database.backup", "database".to_owned()).await?;
         // SQLite writes into an empty file as into none; made here, it is its owner's from the first byte on.
         drop(private_file(&file)?);
         if let Err(error) = self.store.backup(file.clone()).await {
@@ -482,7 +499,7 @@ pub(super) async fn issue(
     environment: Environment,
     (username, facility_id): (Option<String>, Option<String>),
     expires_at: Option<Timestamp>,
-    now: Timestamp,
+    by: By,
 ) -> Result<IssuedCredential, Failure> {
     let password = new_password()?;
     let by_default = match environment {
@@ -497,6 +514,6 @@ pub(super) async fn issue(
         expires_at,
         site,
     };
-    let credential = base.store.credential_issue(new, now).await?;
+    let credential = base.store.credential_issue(new, by).await?;
     Ok(IssuedCredential { credential, password })
 }

@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::app::Base;
 use crate::cli::{Failure, Format, output};
 use crate::domain::{
-    Control, DeliveryState, Destination, Environment, FailureClass, MessageId, RegionCode, SiteId,
-    Stopped, Timestamp,
+    By, Control, DeliveryState, Destination, Environment, FailureClass, MessageId, RegionCode,
+    SiteId, Stopped, Timestamp,
 };
 use crate::gateway::resend_edited;
 use crate::store::{Action, DeliveryFilter, Store};
@@ -21,9 +21,6 @@ use crate::store::{Action, DeliveryFilter, Store};
 /// Queue, failed deliveries, and what is sent where
 #[derive(Args)]
 pub(super) struct DeliveryCommand {
-    /// Who does it, for the record
-    #[arg(long, global = true, env = "USER", default_value = "operator")]
-    by: String,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -231,17 +228,10 @@ struct Row {
 }
 
 impl DeliveryCommand {
-    pub(super) async fn run(
-        self,
-        base: &Base,
-        format: Format,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let store = &base.store;
-        let Self { by: actor, verb } = self;
-        let action =
-            |action, reason: String| Action { at: now, actor: actor.clone(), action, reason };
-        match verb {
+    pub(super) async fn run(self, base: &Base, format: Format, by: By) -> Result<(), Failure> {
+        let (store, now) = (&base.store, by.at);
+        let action = |action, reason: String| Action { by: by.clone(), action, reason };
+        match self.verb {
             Verb::Status => output::show(format, &status(store, now).await?),
             Verb::List { which, limit } => {
                 output::show(format, &store.delivery_list(which.filter(), limit).await?);

@@ -14,8 +14,8 @@ use crate::client::{Account, Contract, Egress, Reach, SoapClient, client_config}
 use crate::config::{Config, private_file};
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
-    County, Environment, IssuedCredential, LinkStatus, Password, RegionCode, ReplyPolicy, SiteId,
-    SiteKind, SiteStatus, Timestamp,
+    By, County, Environment, IssuedCredential, LinkStatus, Password, RegionCode, ReplyPolicy,
+    SiteId, SiteKind, SiteStatus, Timestamp,
 };
 use crate::soap::{SoapVersion, submit_single_message_request};
 use crate::store::{MessageFilter, NewSite, Part};
@@ -134,12 +134,12 @@ impl Demo {
         let mut base = Base::open(&config, true).await?;
         // Before anything is changed: the passwords of a demonstration that runs stay good.
         base.claim(&config)?;
-        let now = Timestamp::now();
-        invent_sites(&base, now).await?;
+        let by = By::system(Timestamp::now());
+        invent_sites(&base, &by).await?;
         let mut senders = vec![];
         for (sender, site_id, region) in SENDERS {
             for environment in Environment::ALL {
-                senders.push(credential(&base, sender, *environment, site_id, region, now).await?);
+                senders.push(credential(&base, sender, *environment, site_id, region, &by).await?);
             }
         }
 
@@ -160,13 +160,13 @@ impl Demo {
 }
 
 /// Records the invented Sites that are not there yet.
-async fn invent_sites(base: &Base, now: Timestamp) -> Result<(), Failure> {
+async fn invent_sites(base: &Base, by: &By) -> Result<(), Failure> {
     let store = &base.store;
     if !store.site_list().await?.is_empty() {
         return Ok(());
     }
     for (id, name, kind, clinical, county, status) in SITES {
-        let organization = store.organization_create(name.to_owned(), now).await?.id;
+        let organization = store.organization_create(name.to_owned(), by.clone()).await?.id;
         let county = county.and_then(County::find);
         let site = NewSite {
             id: Some(site_id(id)?),
@@ -178,10 +178,10 @@ async fn invent_sites(base: &Base, now: Timestamp) -> Result<(), Failure> {
             region: county.map(|county| county.region),
             status,
         };
-        store.site_create(site, now).await?;
+        store.site_create(site, by.clone()).await?;
     }
     for (facility, site) in LINKS {
-        store.link_set(site_id(facility)?, site_id(site)?, LinkStatus::Active, now).await?;
+        store.link_set(site_id(facility)?, site_id(site)?, LinkStatus::Active, by.clone()).await?;
     }
     Ok(())
 }
@@ -197,19 +197,21 @@ async fn credential(
     environment: Environment,
     site: &'static str,
     region: &'static str,
-    now: Timestamp,
+    by: &By,
 ) -> Result<Sender, Failure> {
     let id = site_id(sender)?;
     let held = base.store.credential_list().await?;
     let held = held.into_iter().find(|one| one.site == id && one.environment == environment);
     let issued = match held {
-        None => admin::issue(base, id, environment, (None, None), None, now).await?,
+        None => admin::issue(base, id, environment, (None, None), None, by.clone()).await?,
         Some(held) => {
             let password = Password::generate(&ring::rand::SystemRandom::new())
                 .map_err(|_unspecified| Failure::failed("no randomness for a password"))?;
             let hash = base.key.hash(CREDENTIAL_PURPOSE, password.reveal());
-            let credential =
-                base.store.credential_rotate(held.username, hash, Duration::ZERO, now).await?;
+            let credential = base
+                .store
+                .credential_rotate(held.username, hash, Duration::ZERO, by.clone())
+                .await?;
             IssuedCredential { credential, password }
         }
     };

@@ -86,6 +86,7 @@ impl Desk {
             }
             RegistryVerb::Show { id } => {
                 let (record, body) = self.store.loopback_by_id(id).await?;
+                self.note("registry.read", format!("registry message {id}")).await?;
                 let held = self.held(vec![record]).await?;
                 let body = String::from_utf8_lossy(&body);
                 self.show_whole(&json!({ "received": held.first(), "body": body }));
@@ -107,7 +108,7 @@ impl Desk {
         let behaviour =
             if behave.submissions_only { behaviour.for_submissions_only() } else { behaviour };
         let script = (behaviour != Behaviour::NORMAL).then(|| behaviour.to_string());
-        self.store.loopback_script_set(region, environment, script, self.now).await?;
+        self.store.loopback_script_set(region, environment, script, self.by.clone()).await?;
         let now = self.behaving().await?;
         self.show(&now.iter().find(|one| (one.region, one.environment) == (region, environment)));
         Ok(())

@@ -230,6 +230,8 @@ section! {
         enabled: bool,
         /// Whom to ask.
         help_desk: String,
+        /// Address of the videos that those who only look patients up watch.
+        training_videos: String,
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::backends::Backends;
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
-    BreakerPolicy, Environment, LetterLimits, RetryPolicy, ServerKey, SiteKind, SiteStatus,
+    BreakerPolicy, By, Environment, LetterLimits, RetryPolicy, ServerKey, SiteKind, SiteStatus,
     Timestamp,
 };
 use crate::gateway::{Call, Disagreement, Gateway, GatewaySettings, RoutingRules};
@@ -36,11 +36,11 @@ pub(super) async fn gateway(dir: &TempDir) -> Arc<Gateway> {
         letter_limits: LetterLimits { hour: 20, day: 60 },
         migrate: true,
     };
-    let (store, key, now) =
-        (Store::open(store).unwrap(), ServerKey::new(&[2; 32]), Timestamp::now());
+    let (store, key) = (Store::open(store).unwrap(), ServerKey::new(&[2; 32]));
+    let by = By::system(Timestamp::now());
     let site = NewSite {
         id: Some("DE-000001".parse().unwrap()),
-        organization: store.organization_create("Test".to_owned(), now).await.unwrap().id,
+        organization: store.organization_create("Test".to_owned(), by.clone()).await.unwrap().id,
         name: "Test".to_owned(),
         kind: SiteKind::Direct,
         clinical: true,
@@ -48,7 +48,7 @@ pub(super) async fn gateway(dir: &TempDir) -> Arc<Gateway> {
         region: Some("CAIRBA".parse().unwrap()),
         status: SiteStatus::Testing,
     };
-    store.site_create(site, now).await.unwrap();
+    store.site_create(site, by.clone()).await.unwrap();
     let credential = NewCredential {
         site: "DE-000001".parse().unwrap(),
         environment: Environment::Test,
@@ -57,7 +57,7 @@ pub(super) async fn gateway(dir: &TempDir) -> Arc<Gateway> {
         secret: key.hash(CREDENTIAL_PURPOSE, PASSWORD),
         expires_at: None,
     };
-    store.credential_issue(credential, now).await.unwrap();
+    store.credential_issue(credential, by).await.unwrap();
     store.directory_refresh().await.unwrap();
     Gateway::new(store, Backends::default(), key, settings(), Handle::current())
 }

@@ -30,7 +30,7 @@ pub async fn resend_edited(
         .filter(|one| matches!(one.state, DeliveryState::Queued | DeliveryState::Review))
         .ok_or_else(|| refused("only a message that waits or needs review can be replaced"))?;
     let place = (delivery.region, delivery.environment);
-    let now = by.at;
+    let now = by.by.at;
     store.begin_process(now).await?;
     let id = store.next_message_id(now);
     let acceptance = Acceptance {

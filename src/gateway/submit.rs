@@ -593,6 +593,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::domain::By;
     use crate::gateway::fixture::{HL7, call, gateway};
     use crate::store::MessageFilter;
 
@@ -619,7 +620,11 @@ mod tests {
             body_digest: [0; 32],
             patient: None,
         };
-        gateway.store.credential_pin("DE-000001-T".to_owned(), None).await.unwrap();
+        gateway
+            .store
+            .credential_pin("DE-000001-T".to_owned(), None, By::system(now))
+            .await
+            .unwrap();
 
         let too_old = gateway.refuse_conflict(&submission, directory.revision, now).await.unwrap();
         let kept_of_it = recorded(&gateway).await;

@@ -100,11 +100,15 @@ impl Composition {
             match part {
                 Part::Greeting(line) | Part::Paragraph(line) => wrap(&mut text, line, "", ""),
                 Part::List(items) => {
-                    items.iter().for_each(|item| wrap(&mut text, item, "- ", "  "))
+                    for item in items {
+                        wrap(&mut text, item, "- ", "  ");
+                    }
                 }
-                Part::Facts(facts) => facts.iter().for_each(|(name, value)| {
-                    wrap(&mut text, &format!("{name}: {value}"), "  ", "    ");
-                }),
+                Part::Facts(facts) => {
+                    for (name, value) in facts {
+                        wrap(&mut text, &format!("{name}: {value}"), "  ", "    ");
+                    }
+                }
                 Part::Link { label, url } => {
                     wrap(&mut text, &format!("{label}:"), "", "");
                     wrap(&mut text, url, "", "");
@@ -121,43 +125,39 @@ impl Composition {
     }
 
     fn html(&self, footer: &Footer) -> String {
-        let mut html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n<body>\n",
-            escaped(&self.subject)
-        );
-        for part in &self.parts {
-            match part {
-                Part::Greeting(line) | Part::Paragraph(line) => {
-                    html.push_str(&format!("<p>{}</p>\n", escaped(line)));
-                }
-                Part::List(items) => {
-                    html.push_str("<ul>\n");
-                    for item in items {
-                        html.push_str(&format!("<li>{}</li>\n", escaped(item)));
-                    }
-                    html.push_str("</ul>\n");
-                }
-                Part::Facts(facts) => {
-                    html.push_str("<ul>\n");
-                    for (name, value) in facts {
-                        let (name, value) = (escaped(name), escaped(value));
-                        html.push_str(&format!("<li>{name}: <strong>{value}</strong></li>\n"));
-                    }
-                    html.push_str("</ul>\n");
-                }
-                Part::Link { label, url } => {
-                    let (label, url) = (escaped(label), escaped(url));
-                    html.push_str(&format!(
-                        "<p><a href=\"{url}\"><strong>{label}</strong></a></p>\n\
-                         <p>If the link does not open, copy this address into your browser:<br>\n{url}</p>\n"
-                    ));
-                }
+        let subject = escaped(&self.subject);
+        let parts: String = self.parts.iter().map(Part::html).collect();
+        let lines: Vec<_> = footer_lines(footer).map(|line| escaped(&line)).collect();
+        let footer = lines.join("<br>\n");
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{subject}</title></head>\n\
+             <body>\n{parts}<hr>\n<p>{footer}</p>\n</body>\n</html>\n"
+        )
+    }
+}
+
+impl Part {
+    fn html(&self) -> String {
+        match self {
+            Self::Greeting(line) | Self::Paragraph(line) => format!("<p>{}</p>\n", escaped(line)),
+            Self::List(items) => list(items.iter().map(|item| escaped(item))),
+            Self::Facts(facts) => list(facts.iter().map(|(name, value)| {
+                format!("{}: <strong>{}</strong>", escaped(name), escaped(value))
+            })),
+            Self::Link { label, url } => {
+                let (label, url) = (escaped(label), escaped(url));
+                format!(
+                    "<p><a href=\"{url}\"><strong>{label}</strong></a></p>\n\
+                     <p>If the link does not open, copy this address into your browser:<br>\n{url}</p>\n"
+                )
             }
         }
-        let lines: Vec<_> = footer_lines(footer).map(|line| escaped(&line)).collect();
-        html.push_str(&format!("<hr>\n<p>{}</p>\n</body>\n</html>\n", lines.join("<br>\n")));
-        html
     }
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.map(|item| format!("<li>{item}</li>\n")).collect();
+    format!("<ul>\n{}</ul>\n", items.concat())
 }
 
 fn footer_lines(footer: &Footer) -> impl Iterator<Item = String> {

@@ -3,20 +3,34 @@
 //! Functions here decide and write; each change is one transaction with its line of the audit trail and its letters.
 //! Pages are `portal`'s. May import `domain`, `mail` and `store`.
 
+mod accounts;
 mod drafts;
+mod hashing;
+mod notices;
+mod passkeys;
+mod passwords;
 mod register;
+mod second_factor;
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
+use webauthn_rs::Webauthn;
 
 use crate::domain::{OneTimeToken, Password, SecretHash, ServerKey};
 use crate::mail::Footer;
+use crate::sites::hashing::Hasher;
+use crate::sites::sign_in::Addresses;
 use crate::store::{Store, StoreError};
 
+pub use accounts::{AccountError, Invited, NewUser};
 pub use drafts::AnswerError;
+pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
+pub use second_factor::{SetUp, TotpSetUp};
+pub use sign_in::{Browser, Proof, SignIn, SignedIn};
 
 /// What is decided for an installation.
 #[derive(Clone, Debug)]
@@ -25,6 +39,8 @@ pub struct SitesSettings {
     pub public_url: String,
     /// Whom to ask, as letters show it.
     pub help_desk: String,
+    /// Address of the videos that those who only look patients up watch.
+    pub training_videos: String,
 }
 
 /// The door for pages.
@@ -32,6 +48,10 @@ pub struct Sites {
     store: Arc<Store>,
     key: ServerKey,
     settings: SitesSettings,
+    addresses: Addresses,
+    hasher: Hasher,
+    /// None where the public address is no name.
+    passkeys: Option<Webauthn>,
 }
 
 /// How long a link to confirm an e-mail address is good. Source: domain notes 7.3.
@@ -42,8 +62,10 @@ pub const INVITATION_WITHIN: Duration = Duration::from_hours(24 * 7);
 
 impl Sites {
     /// Over a store, with the server's key.
-    pub const fn new(store: Arc<Store>, key: ServerKey, settings: SitesSettings) -> Self {
-        Self { store, key, settings }
+    pub fn new(store: Arc<Store>, key: ServerKey, settings: SitesSettings) -> Self {
+        let passkeys = passkeys::relying_party(&settings.public_url);
+        let (addresses, hasher) = (Addresses::new(), Hasher::new());
+        Self { store, key, settings, addresses, hasher, passkeys }
     }
 
     /// The store, for reading.

@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 use serde::Serialize;
 
-use crate::domain::{Environment, MessageId, RegionCode, Timestamp};
+use crate::domain::{By, Environment, MessageId, RegionCode, ServerKey, Timestamp};
+use crate::store::audit::Auditor;
 use crate::store::connection::DbConnection;
 use crate::store::destination::Place;
 use crate::store::schema::operator_action;
@@ -12,10 +13,8 @@ use crate::store::{Store, StoreError};
 /// Who does what, when and why. Nothing of a patient belongs into a reason.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// When.
-    pub at: Timestamp,
-    /// Who: a user of the machine or of the console.
-    pub actor: String,
+    /// Who and when: a user of the machine or of the console.
+    pub by: By,
     /// What, in one word or two, such as `pause`.
     pub action: &'static str,
     /// Why, in the operator's words; may be empty.
@@ -84,17 +83,18 @@ impl Store {
     }
 }
 
-/// Writes an action down.
+/// Writes an action down, and into the trail under `key`; the last thing that a transaction does ([`Auditor::record`]).
 pub(super) fn record(
     conn: &mut DbConnection,
+    key: &ServerKey,
     by: &Action,
     message: Option<MessageId>,
     place: Option<Place>,
 ) -> Result<(), StoreError> {
     diesel::insert_into(operator_action::table)
         .values((
-            operator_action::at.eq(by.at),
-            operator_action::actor.eq(&by.actor),
+            operator_action::at.eq(by.by.at),
+            operator_action::actor.eq(&by.by.actor),
             operator_action::action.eq(by.action),
             operator_action::message_id.eq(message),
             operator_action::region.eq(place.map(|(region, _)| region)),
@@ -102,5 +102,12 @@ pub(super) fn record(
             operator_action::reason.eq(&by.reason),
         ))
         .execute(conn)?;
-    Ok(())
+    let object = match (message, place) {
+        (Some(message), _) => format!("message {message}"),
+        (None, Some((region, environment))) => format!("destination {region} {environment}"),
+        (None, None) => "delivery".to_owned(),
+    };
+    let auditor = Auditor::new(key.clone(), by.by.clone());
+    let action = format!("delivery.{}", by.action.replace(' ', "-"));
+    auditor.record(conn, &action, &object, None, Some(&by.reason))
 }

@@ -41,7 +41,7 @@ impl Auditor {
     pub(super) fn record(
         &self,
         conn: &mut DbConnection,
-        action: &'static str,
+        action: &str,
         object: &str,
         before: Option<&str>,
         after: Option<&str>,

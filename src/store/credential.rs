@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use crate::domain::{
-    ClientKeyPin, Credential, CredentialId, CredentialState, Environment, Refusal, SecretHash,
+    By, ClientKeyPin, Credential, CredentialId, CredentialState, Environment, Refusal, SecretHash,
     SiteId, Timestamp,
 };
+use crate::store::audit::Auditor;
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::schema::{credential, site};
@@ -82,13 +84,39 @@ fn by_username(conn: &mut DbConnection, username: &str) -> Result<Credential, St
         .ok_or_else(|| StoreError::NotFound(format!("credential {username}")))
 }
 
+/// Records a change of a credential in the trail, without its secrets, and gives what holds now.
+fn changed(
+    conn: &mut DbConnection,
+    auditor: &Auditor,
+    action: &'static str,
+    before: Option<&Credential>,
+    username: &str,
+) -> Result<Credential, StoreError> {
+    let after = by_username(conn, username)?;
+    let object = format!("credential {}", after.username);
+    let before = before.map(told);
+    auditor.record(conn, action, &object, before.as_deref(), Some(&told(&after)))?;
+    Ok(after)
+}
+
+/// A credential for the trail.
+fn told(credential: &Credential) -> String {
+    json!({
+        "site": credential.site, "environment": credential.environment, "facility_id": credential.facility_id,
+        "state": credential.state, "old_secret_until": credential.old_secret_until,
+        "expires_at": credential.expires_at, "client_key_pin": credential.client_key_pin,
+    })
+    .to_string()
+}
+
 impl Store {
     /// Records a credential.
     pub async fn credential_issue(
         &self,
         new: NewCredential,
-        now: Timestamp,
+        by: By,
     ) -> Result<Credential, StoreError> {
+        let (auditor, now) = (self.auditor(by.clone()), by.at);
         self.write(move |conn| {
             if site::table.find(&new.site).count().get_result::<i64>(conn)? == 0 {
                 return Err(StoreError::NotFound(format!("Site {}", new.site)));
@@ -106,7 +134,7 @@ impl Store {
                     credential::created_at.eq(now),
                 ))
                 .execute(conn)?;
-            by_username(conn, &new.username)
+            changed(conn, &auditor, "credential.issue", None, &new.username)
         })
         .await
     }
@@ -117,8 +145,9 @@ impl Store {
         username: String,
         secret: SecretHash,
         overlap: Duration,
-        now: Timestamp,
+        by: By,
     ) -> Result<Credential, StoreError> {
+        let (auditor, now) = (self.auditor(by.clone()), by.at);
         self.write(move |conn| {
             let present = by_username(conn, &username)?;
             if present.state != CredentialState::Active {
@@ -134,20 +163,25 @@ impl Store {
                     credential::old_secret_until.eq(Some(now.plus(overlap))),
                 ))
                 .execute(conn)?;
-            by_username(conn, &username)
+            changed(conn, &auditor, "credential.rotate", Some(&present), &username)
         })
         .await
     }
 
     /// Revokes a credential, from the next message on.
-    pub async fn credential_revoke(&self, username: String) -> Result<Credential, StoreError> {
+    pub async fn credential_revoke(
+        &self,
+        username: String,
+        by: By,
+    ) -> Result<Credential, StoreError> {
+        let auditor = self.auditor(by);
         self.write(move |conn| {
-            let id = by_username(conn, &username)?.id;
+            let present = by_username(conn, &username)?;
             raise_revision(conn)?;
-            diesel::update(credential::table.find(id))
+            diesel::update(credential::table.find(present.id))
                 .set(credential::state.eq(CredentialState::Revoked))
                 .execute(conn)?;
-            by_username(conn, &username)
+            changed(conn, &auditor, "credential.revoke", Some(&present), &username)
         })
         .await
     }
@@ -157,14 +191,16 @@ impl Store {
         &self,
         username: String,
         pin: Option<ClientKeyPin>,
+        by: By,
     ) -> Result<Credential, StoreError> {
+        let auditor = self.auditor(by);
         self.write(move |conn| {
-            let id = by_username(conn, &username)?.id;
+            let present = by_username(conn, &username)?;
             raise_revision(conn)?;
-            diesel::update(credential::table.find(id))
+            diesel::update(credential::table.find(present.id))
                 .set(credential::client_key_pin.eq(pin))
                 .execute(conn)?;
-            by_username(conn, &username)
+            changed(conn, &auditor, "credential.pin", Some(&present), &username)
         })
         .await
     }

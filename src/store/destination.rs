@@ -41,6 +41,7 @@ impl Store {
         control: Control,
         by: Action,
     ) -> Result<Destination, StoreError> {
+        let key = self.audit_key.clone();
         self.write(move |conn| {
             touch(conn, place)?;
             let reason = Some(by.reason.clone()).filter(|reason| !reason.is_empty());
@@ -48,11 +49,11 @@ impl Store {
                 .set((
                     destination::control.eq(control),
                     destination::reason.eq(reason),
-                    destination::changed_at.eq(Some(by.at)),
+                    destination::changed_at.eq(Some(by.by.at)),
                 ))
                 .execute(conn)?;
-            record(conn, &by, None, Some(place))?;
             raise_revision(conn)?;
+            record(conn, &key, &by, None, Some(place))?;
             one(conn, place)
         })
         .await
@@ -64,11 +65,12 @@ impl Store {
         place: Place,
         by: Action,
     ) -> Result<Destination, StoreError> {
+        let key = self.audit_key.clone();
         self.write(move |conn| {
             touch(conn, place)?;
-            set_breaker(conn, place, Breaker::Closed, (0, None), by.at)?;
-            make_due(conn, place, by.at)?;
-            record(conn, &by, None, Some(place))?;
+            set_breaker(conn, place, Breaker::Closed, (0, None), by.by.at)?;
+            make_due(conn, place, by.by.at)?;
+            record(conn, &key, &by, None, Some(place))?;
             one(conn, place)
         })
         .await
@@ -148,6 +150,7 @@ impl Store {
         (begins_at, ends_at): (Timestamp, Timestamp),
         by: Action,
     ) -> Result<MaintenanceWindow, StoreError> {
+        let key = self.audit_key.clone();
         self.write(move |conn| {
             let id = diesel::insert_into(maintenance::table)
                 .values((
@@ -159,8 +162,8 @@ impl Store {
                 ))
                 .returning(maintenance::id)
                 .get_result::<i64>(conn)?;
-            record(conn, &by, None, Some(place))?;
             raise_revision(conn)?;
+            record(conn, &key, &by, None, Some(place))?;
             let (region, environment) = place;
             Ok(MaintenanceWindow { id, region, environment, begins_at, ends_at, reason: by.reason })
         })
@@ -173,13 +176,14 @@ impl Store {
         id: i64,
         by: Action,
     ) -> Result<MaintenanceWindow, StoreError> {
+        let key = self.audit_key.clone();
         self.write(move |conn| {
             let window = windows(conn)?.into_iter().find(|window| window.id == id);
             let window =
                 window.ok_or_else(|| StoreError::NotFound(format!("maintenance window {id}")))?;
             diesel::delete(maintenance::table.find(id)).execute(conn)?;
-            record(conn, &by, None, Some((window.region, window.environment)))?;
             raise_revision(conn)?;
+            record(conn, &key, &by, None, Some((window.region, window.environment)))?;
             Ok(window)
         })
         .await

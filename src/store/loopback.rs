@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use serde::Serialize;
 
-use crate::domain::{Environment, MessageId, RegionCode, Timestamp};
+use crate::domain::{By, Environment, MessageId, RegionCode, Timestamp};
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::schema::{loopback_behaviour, loopback_message};
 use crate::store::writer::Grouped;
@@ -168,22 +168,27 @@ impl Store {
         region: RegionCode,
         environment: Environment,
         behaviour: Option<String>,
-        now: Timestamp,
+        by: By,
     ) -> Result<(), StoreError> {
+        let auditor = self.auditor(by.clone());
         self.write(move |conn| {
             let row = loopback_behaviour::table.find((region, environment));
+            let before =
+                row.select(loopback_behaviour::behaviour).first::<String>(conn).optional()?;
             on_either!(conn, conn => diesel::delete(row).execute(conn)?);
-            if let Some(behaviour) = behaviour {
+            if let Some(behaviour) = &behaviour {
                 on_either!(conn, conn => diesel::insert_into(loopback_behaviour::table)
                     .values((
                         loopback_behaviour::region.eq(region),
                         loopback_behaviour::environment.eq(environment),
                         loopback_behaviour::behaviour.eq(behaviour),
-                        loopback_behaviour::changed_at.eq(now),
+                        loopback_behaviour::changed_at.eq(by.at),
                     ))
                     .execute(conn)?);
             }
-            Ok(())
+            let object = format!("registry {region} {environment}");
+            let (before, after) = (before.as_deref(), behaviour.as_deref());
+            auditor.record(conn, "registry.behave", &object, before, after)
         })
         .await
     }

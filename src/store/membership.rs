@@ -9,7 +9,9 @@ use crate::domain::{
 use crate::store::account::{self, COLUMNS, from_row, object};
 use crate::store::connection::DbConnection;
 use crate::store::one_time_link::{self, LinkSecret};
-use crate::store::schema::{account as accounts, membership, organization_profile, training};
+use crate::store::schema::{
+    account as accounts, membership, organization, organization_profile, training,
+};
 use crate::store::{Deed, Store, StoreError, session};
 
 /// A role to be given.
@@ -353,6 +355,24 @@ impl Store {
         account: AccountId,
     ) -> Result<Vec<Membership>, StoreError> {
         self.read(move |conn| of_account(conn, account)).await
+    }
+
+    /// The names of the organizations of an account.
+    pub async fn membership_organizations(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(move |conn| {
+            Ok(membership::table
+                .inner_join(
+                    organization::table.on(organization::id.eq(membership::organization_id)),
+                )
+                .filter(membership::account_id.eq(account))
+                .select(organization::name)
+                .distinct()
+                .load(conn)?)
+        })
+        .await
     }
 
     /// Records a training: what waited for it holds, and an account without a password is invited now. Tells whether it was.

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 
 use crate::domain::{
     BreakerPolicy, Delivery, DeliveryState, DiagnosticRecord, Effect, Environment, Failure,
-    MessageId, MessageRecord, MessageState, RegionCode, SiteId, Timestamp,
+    MessageId, MessageRecord, MessageState, RegionCode, ServerKey, SiteId, Timestamp,
 };
 use crate::store::action::{self, Action};
 use crate::store::connection::{DbConnection, on_either};
@@ -244,7 +244,7 @@ impl Store {
                     Part::Body => Some(body),
                     Part::Reply => reply,
                     Part::Sent => sent,
-                    Part::Letter | Part::Loopback => None,
+                    Part::Letter | Part::Loopback | Part::Totp => None,
                 }))
             })
             .await?;
@@ -346,6 +346,7 @@ struct Earlier {
 /// Accepts every member of a group; none of them share a key.
 pub(super) fn accept_all(
     conn: &mut DbConnection,
+    key: &ServerKey,
     group: &[&Acceptance],
 ) -> Result<Vec<Accepted>, StoreError> {
     if group.is_empty() {
@@ -365,8 +366,8 @@ pub(super) fn accept_all(
                     .set(message::submission_key.eq(None::<String>))
                     .execute(conn)?;
             }
-            if let Some(by) = &acceptance.replacing {
-                replace(conn, acceptance, by)?;
+            if let (Some(by), Some(old)) = (&acceptance.replacing, acceptance.record.replaces) {
+                review::end(conn, old, DeliveryState::Replaced, by.by.at)?;
             }
             stored.push((*acceptance, *behind));
         }
@@ -375,6 +376,11 @@ pub(super) fn accept_all(
     // In the order of their keys, so that two writers never wait for each other crosswise.
     stored.sort_by(|(one, _), (other, _)| one.submission_key.cmp(&other.submission_key));
     insert(conn, &stored)?;
+    for (one, _) in &stored {
+        if let (Some(by), Some(old)) = (&one.replacing, one.record.replaces) {
+            action::record(conn, key, by, Some(old), None)?;
+        }
+    }
     Ok(outcomes)
 }
 
@@ -429,13 +435,6 @@ impl Waiting {
         let key = one.delivery.as_ref().and_then(|new| new.order_key);
         key.is_some_and(|key| !self.0.insert(key))
     }
-}
-
-/// Ends the message that an edited version takes the place of.
-fn replace(conn: &mut DbConnection, one: &Acceptance, by: &Action) -> Result<(), StoreError> {
-    let Some(old) = one.record.replaces else { return Ok(()) };
-    review::end(conn, old, DeliveryState::Replaced, by.at)?;
-    action::record(conn, by, Some(old), None)
 }
 
 type Key = (Option<String>, MessageId, Timestamp, Vec<u8>);

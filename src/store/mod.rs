@@ -154,7 +154,8 @@ impl Store {
                 connections.push(manager.open()?);
             }
         }
-        let threads = writer::start(&manager, connections, receiver)?;
+        let audit_key = settings.key.derived("audit");
+        let threads = writer::start(&manager, connections, &audit_key, receiver)?;
         Ok(Arc::new(Self {
             pool,
             readers: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
@@ -162,7 +163,7 @@ impl Store {
             threads: Mutex::new(threads),
             checkpointer: Mutex::new(checkpointer),
             vault: Arc::new(settings.vault),
-            audit_key: settings.key.derived("audit"),
+            audit_key,
             letter_limits: settings.letter_limits,
             directory: RwLock::new(Arc::new(directory)),
             refresh: tokio::sync::Mutex::new(None),

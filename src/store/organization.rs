@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{MessageId, Organization, OrganizationId, Timestamp, from_hex, hex};
+use crate::domain::{By, MessageId, Organization, OrganizationId, Timestamp, from_hex, hex};
 use crate::store::connection::DbConnection;
 use crate::store::schema::{organization, setting};
 use crate::store::{Part, Store, StoreError, Vault};
@@ -18,15 +18,31 @@ impl Store {
     pub async fn organization_create(
         &self,
         name: String,
-        now: Timestamp,
+        by: By,
     ) -> Result<Organization, StoreError> {
+        let auditor = self.auditor(by.clone());
         self.write(move |conn| {
-            diesel::insert_into(organization::table)
-                .values((organization::name.eq(name), organization::created_at.eq(now)))
+            let new = diesel::insert_into(organization::table)
+                .values((organization::name.eq(name), organization::created_at.eq(by.at)))
                 .returning((organization::id, organization::name, organization::created_at))
                 .get_result::<Row>(conn)
-                .map(from_row)
-                .map_err(StoreError::from)
+                .map(from_row)?;
+            let object = format!("organization {}", new.id);
+            auditor.record(conn, "organization.create", &object, None, Some(&new.name))?;
+            Ok(new)
+        })
+        .await
+    }
+
+    /// The name of an organization.
+    pub async fn organization_name(&self, id: OrganizationId) -> Result<String, StoreError> {
+        self.read(move |conn| {
+            organization::table
+                .find(id)
+                .select(organization::name)
+                .first(conn)
+                .optional()?
+                .ok_or_else(|| StoreError::NotFound(format!("organization {id}")))
         })
         .await
     }

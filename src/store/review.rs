@@ -100,9 +100,10 @@ impl Store {
     /// # Errors
     /// When it has no delivery, waits already, or its body is past its retention.
     pub async fn delivery_retry(&self, id: MessageId, by: Action) -> Result<Delivery, StoreError> {
+        let key = self.audit_key.clone();
         self.write(move |conn| {
-            release(conn, id, by.at)?;
-            record(conn, &by, Some(id), None)?;
+            release(conn, id, by.by.at)?;
+            record(conn, &key, &by, Some(id), None)?;
             found(conn, id)
         })
         .await
@@ -117,9 +118,10 @@ impl Store {
         id: MessageId,
         by: Action,
     ) -> Result<Delivery, StoreError> {
+        let key = self.audit_key.clone();
         self.write(move |conn| {
-            end(conn, id, DeliveryState::GivenUp, by.at)?;
-            record(conn, &by, Some(id), None)?;
+            end(conn, id, DeliveryState::GivenUp, by.by.at)?;
+            record(conn, &key, &by, Some(id), None)?;
             found(conn, id)
         })
         .await
@@ -137,28 +139,28 @@ impl Store {
         let mut after =
             MessageId::first_at(Timestamp::from_naive(chrono::DateTime::UNIX_EPOCH.naive_utc()));
         loop {
-            let (filter, by) = (filter.clone(), by.clone());
+            let (filter, by, key) = (filter.clone(), by.clone(), self.audit_key.clone());
             let (last, sent) = self
                 .write(move |conn| {
                     let ids = filtered!(&filter, delivery::message_id)
                         .filter(delivery::message_id.gt(after))
-                        .filter(message::received_at.lt(by.at))
+                        .filter(message::received_at.lt(by.by.at))
                         .order(delivery::message_id.asc())
                         .limit(BATCH)
                         .load::<MessageId>(conn)?;
-                    let mut sent = 0;
+                    let mut sent = vec![];
                     for id in &ids {
-                        match release(conn, *id, by.at) {
-                            Ok(()) => {
-                                record(conn, &by, Some(*id), None)?;
-                                sent += 1;
-                            }
+                        match release(conn, *id, by.by.at) {
+                            Ok(()) => sent.push(*id),
                             // It waits already, or nothing is left to send: the count tells.
                             Err(StoreError::Refused(_)) => {}
                             Err(error) => return Err(error),
                         }
                     }
-                    Ok((ids.last().copied(), sent))
+                    for id in &sent {
+                        record(conn, &key, &by, Some(*id), None)?;
+                    }
+                    Ok((ids.last().copied(), sent.len()))
                 })
                 .await?;
             done += sent;

@@ -1,10 +1,11 @@
 //! Sites, their status, and the links between Sending Facilities and Sites.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use crate::domain::{
-    LinkStatus, OrganizationId, Refusal, RegionCode, Site, SiteId, SiteKind, SiteLink, SiteStatus,
-    Timestamp,
+    By, LinkStatus, OrganizationId, Refusal, RegionCode, Site, SiteId, SiteKind, SiteLink,
+    SiteStatus, Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
@@ -64,6 +65,16 @@ fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
         .ok_or_else(|| StoreError::NotFound(format!("Site {id}")))
 }
 
+/// A Site for the trail.
+fn told(site: &Site) -> String {
+    let Site { organization, name, kind, clinical, county, region, status, .. } = site;
+    json!({
+        "organization": organization, "name": name, "kind": kind, "clinical": clinical, "county": county,
+        "region": region, "status": status,
+    })
+    .to_string()
+}
+
 /// The next free ID: `SF-` for a Sending Facility, else `DE-`, and six digits.
 pub(super) fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId, StoreError> {
     let prefix = if kind == SiteKind::SendingFacility { "SF-" } else { "DE-" };
@@ -80,7 +91,8 @@ pub(super) fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId,
 
 impl Store {
     /// Records a Site.
-    pub async fn site_create(&self, new: NewSite, now: Timestamp) -> Result<Site, StoreError> {
+    pub async fn site_create(&self, new: NewSite, by: By) -> Result<Site, StoreError> {
+        let (auditor, now) = (self.auditor(by.clone()), by.at);
         self.write(move |conn| {
             let known =
                 organization::table.find(new.organization).count().get_result::<i64>(conn)?;
@@ -106,7 +118,10 @@ impl Store {
                     site::updated_at.eq(now),
                 ))
                 .execute(conn)?;
-            by_id(conn, &id)
+            let site = by_id(conn, &id)?;
+            let object = format!("site {id}");
+            auditor.record(conn, "site.create", &object, None, Some(&told(&site)))?;
+            Ok(site)
         })
         .await
     }
@@ -126,14 +141,18 @@ impl Store {
         &self,
         id: SiteId,
         next: SiteStatus,
-        now: Timestamp,
+        by: By,
     ) -> Result<Site, StoreError> {
+        let auditor = self.auditor(by.clone());
         self.write(move |conn| {
-            let status = by_id(conn, &id)?.status.change_to(next)?;
+            let before = by_id(conn, &id)?.status;
+            let status = before.change_to(next)?;
             raise_revision(conn)?;
             diesel::update(site::table.find(&id))
-                .set((site::status.eq(status), site::updated_at.eq(now)))
+                .set((site::status.eq(status), site::updated_at.eq(by.at)))
                 .execute(conn)?;
+            let (object, before, after) = (format!("site {id}"), before.word(), status.word());
+            auditor.record(conn, "site.status", &object, Some(before), Some(after))?;
             by_id(conn, &id)
         })
         .await
@@ -145,8 +164,9 @@ impl Store {
         facility: SiteId,
         client: SiteId,
         status: LinkStatus,
-        now: Timestamp,
+        by: By,
     ) -> Result<SiteLink, StoreError> {
+        let (auditor, now) = (self.auditor(by.clone()), by.at);
         self.write(move |conn| {
             let sender = by_id(conn, &facility)?;
             by_id(conn, &client)?;
@@ -157,6 +177,11 @@ impl Store {
                 return Err(Refusal("a Sending Facility needs no link to itself".to_owned()).into());
             }
             raise_revision(conn)?;
+            let before = site_link::table
+                .find((&facility, &client))
+                .select(site_link::status)
+                .first::<LinkStatus>(conn)
+                .optional()?;
             let changed = diesel::update(site_link::table.find((&facility, &client)))
                 .set((site_link::status.eq(status), site_link::changed_at.eq(now)))
                 .execute(conn)?;
@@ -170,6 +195,9 @@ impl Store {
                     ))
                     .execute(conn)?;
             }
+            let object = format!("link {facility} {client}");
+            let before = before.map(LinkStatus::word);
+            auditor.record(conn, "link.status", &object, before, Some(status.word()))?;
             Ok(SiteLink { facility, site: client, status, changed_at: now })
         })
         .await

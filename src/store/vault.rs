@@ -32,6 +32,8 @@ pub enum Part {
     Reply,
     /// What a registry was sent, where that is not the body.
     Sent,
+    /// The secret of an account's authenticator app; the number is the account's.
+    Totp,
 }
 
 impl Part {
@@ -42,6 +44,7 @@ impl Part {
             Self::Loopback => b"loopback",
             Self::Reply => b"reply",
             Self::Sent => b"sent",
+            Self::Totp => b"totp",
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::ServerKey;
 use crate::store::connection::{ConnectionManager, DbConnection};
 use crate::store::delivery::{ClaimRow, Claiming, Settlement};
 use crate::store::error::Cause;
@@ -96,6 +97,7 @@ impl Store {
 pub(super) fn start(
     manager: &ConnectionManager,
     connections: Vec<DbConnection>,
+    key: &ServerKey,
     jobs: mpsc::Receiver<Job>,
 ) -> Result<Vec<JoinHandle<()>>, StoreError> {
     let jobs = Arc::new(Mutex::new(jobs));
@@ -103,10 +105,11 @@ pub(super) fn start(
     connections
         .into_iter()
         .map(|conn| {
-            let (manager, jobs, alone) = (manager.clone(), Arc::clone(&jobs), Arc::clone(&alone));
+            let (manager, key) = (manager.clone(), key.clone());
+            let (jobs, alone) = (Arc::clone(&jobs), Arc::clone(&alone));
             std::thread::Builder::new()
                 .name("writer".to_owned())
-                .spawn(move || Writer { manager, conn, jobs, alone }.run())
+                .spawn(move || Writer { manager, conn, key, jobs, alone }.run())
                 .map_err(|error| {
                     StoreError::Unavailable(Cause::Connection(format!("no writer thread: {error}")))
                 })
@@ -117,6 +120,8 @@ pub(super) fn start(
 struct Writer {
     manager: ConnectionManager,
     conn: DbConnection,
+    /// For the audit trail.
+    key: ServerKey,
     /// Whoever is free takes all that waits.
     jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
     /// Held for a change that has a transaction of its own, so that two of them never meet.
@@ -161,7 +166,7 @@ impl Writer {
     }
 
     fn commit_distinct(&mut self, group: Vec<Grouped>) {
-        match self.conn.write_transaction(|conn| apply(conn, &group)) {
+        match self.conn.write_transaction(|conn| apply(conn, &self.key, &group)) {
             Ok(done) => answer_all(group, done),
             // Another node accepted one of the keys, or one member is at fault: each by itself, so that none spoils the others.
             Err(error)
@@ -179,7 +184,7 @@ impl Writer {
             }
             Err(StoreError::Conflict) => {
                 // A second look finds the key that the other node accepted and answers with its reply.
-                match self.conn.write_transaction(|conn| apply(conn, &group)) {
+                match self.conn.write_transaction(|conn| apply(conn, &self.key, &group)) {
                     Ok(done) => answer_all(group, done),
                     Err(error) => self.fail(group, &error),
                 }
@@ -220,7 +225,11 @@ fn answer_all(group: Vec<Grouped>, done: Vec<Done>) {
 }
 
 /// Applies every member inside the caller's transaction: what was settled first, so that a claim finds the next of a patient.
-fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreError> {
+fn apply(
+    conn: &mut DbConnection,
+    key: &ServerKey,
+    group: &[Grouped],
+) -> Result<Vec<Done>, StoreError> {
     let acceptances: Vec<_> = group
         .iter()
         .filter_map(|change| match change {
@@ -236,7 +245,7 @@ fn apply(conn: &mut DbConnection, group: &[Grouped]) -> Result<Vec<Done>, StoreE
         })
         .collect();
     let mut settled = delivery::settle_all(conn, &settlements)?.into_iter();
-    let mut accepted = message::accept_all(conn, &acceptances)?.into_iter();
+    let mut accepted = message::accept_all(conn, key, &acceptances)?.into_iter();
     group
         .iter()
         .map(|change| match change {

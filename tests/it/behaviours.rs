@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use izportal::domain::{Breaker, DeliveryState, Environment, FailureClass, Timestamp};
+use izportal::domain::{Breaker, DeliveryState, Environment, FailureClass};
 use izportal::store::{Action, Place};
 
-use crate::support::{Sender, TestApp, errors, msa, vxu};
+use crate::support::{Sender, TestApp, errors, msa, tester, vxu};
 
 /// What the sender hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ fn here() -> Place {
 }
 
 fn by(action: &'static str) -> Action {
-    Action { at: Timestamp::now(), actor: "tester".to_owned(), action, reason: String::new() }
+    Action { by: tester(), action, reason: String::new() }
 }
 
 async fn submitted(app: &TestApp, sender: &Sender, control_id: &str, behaviour: &str) -> String {

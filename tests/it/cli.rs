@@ -632,7 +632,7 @@ async fn an_operator_works_on_the_queue_while_the_service_runs() {
     assert_eq!(in_window["sends"], "maintenance");
     let deeds: Vec<_> = log.as_array().unwrap().iter().map(|one| text(&one["action"])).collect();
     assert_eq!(deeds, ["end maintenance", "maintenance", "running", "replay", "give up", "paused"]);
-    assert!(log.as_array().unwrap().iter().all(|one| one["actor"] == "night shift"));
+    assert!(log.as_array().unwrap().iter().all(|one| one["actor"] == "cli night shift"));
     assert_eq!(exit_code(&unknown), 1, "{}", error_text(&unknown));
     assert_eq!(served.terminate(), 0);
 }

@@ -19,7 +19,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-use crate::support::{Answer, Sender, TestApp, envelope, errors, msa, vxu};
+use crate::support::{Answer, Sender, TestApp, envelope, errors, msa, tester, vxu};
 
 const REFUSED: (&str, i64, &str) = ("SecurityFault", 2010, "Sender");
 
@@ -66,14 +66,14 @@ impl TestApp {
             secret: base.key.hash(CREDENTIAL_PURPOSE, &sender.password),
             expires_at,
         };
-        base.store.credential_issue(new, Timestamp::now()).await.unwrap();
+        base.store.credential_issue(new, tester()).await.unwrap();
     }
 
     async fn rotate(&self, sender: &Sender, overlap: Duration) -> Sender {
         let password = Password::generate(&ring::rand::SystemRandom::new()).unwrap();
         let secret = self.base_key.hash(CREDENTIAL_PURPOSE, password.reveal());
         let username = sender.username.clone();
-        self.store().credential_rotate(username, secret, overlap, Timestamp::now()).await.unwrap();
+        self.store().credential_rotate(username, secret, overlap, tester()).await.unwrap();
         Sender { password: password.reveal().to_owned(), ..sender.clone() }
     }
 
@@ -163,7 +163,7 @@ async fn every_cause_of_refusal_gets_the_same_words() {
     app.issue(&base, &expired, Some(Timestamp::now().minus(Duration::from_secs(1)))).await;
     let revoked = Sender { username: "REVOKED".to_owned(), ..good.clone() };
     app.issue(&base, &revoked, None).await;
-    app.store().credential_revoke("REVOKED".to_owned()).await.unwrap();
+    app.store().credential_revoke("REVOKED".to_owned(), tester()).await.unwrap();
     let with = |username: &str, password: &str, facility: &str| Sender {
         username: username.to_owned(),
         password: password.to_owned(),
@@ -204,12 +204,9 @@ async fn a_site_that_is_suspended_while_it_sends_is_refused_and_let_in_again() {
     let base = app.other_process().await;
 
     let before = app.submit(&sender, &vxu("ONE", &[])).await;
-    base.store
-        .site_status_change(site.clone(), SiteStatus::Suspended, Timestamp::now())
-        .await
-        .unwrap();
+    base.store.site_status_change(site.clone(), SiteStatus::Suspended, tester()).await.unwrap();
     let suspended = app.submit(&sender, &vxu("TWO", &[])).await;
-    base.store.site_status_change(site, SiteStatus::Production, Timestamp::now()).await.unwrap();
+    base.store.site_status_change(site, SiteStatus::Production, tester()).await.unwrap();
     let after = app.submit(&sender, &vxu("THREE", &[])).await;
 
     assert!(is_aa(&before));
@@ -343,7 +340,7 @@ async fn what_another_process_revokes_or_issues_holds_for_the_next_message() {
     let new = Sender { username: "NEW".to_owned(), ..sender.clone() };
 
     let before = app.submit(&sender, &vxu("ONE", &[])).await;
-    base.store.credential_revoke(sender.username.clone()).await.unwrap();
+    base.store.credential_revoke(sender.username.clone(), tester()).await.unwrap();
     let revoked = app.submit(&sender, &vxu("TWO", &[])).await;
     let unknown = app.submit(&new, &vxu("THREE", &[])).await;
     app.issue(&base, &new, None).await;
@@ -364,7 +361,7 @@ async fn what_another_process_revokes_gets_no_verdict_on_its_message_either() {
     let texts = [String::new(), "this is not HL7".to_owned(), vxu("TWO", &[]).repeat(2)];
 
     let before = app.submit(&sender, &vxu("ONE", &[])).await;
-    base.store.credential_revoke(sender.username.clone()).await.unwrap();
+    base.store.credential_revoke(sender.username.clone(), tester()).await.unwrap();
     let answers = join_all(texts.iter().map(|text| app.submit(&sender, text))).await;
 
     assert!(is_aa(&before), "{}", before.text);
@@ -380,7 +377,7 @@ async fn a_replay_after_revocation_does_not_get_the_stored_reply() {
     let base = app.other_process().await;
 
     let first = app.submit(&sender, &vxu("ONE", &[])).await;
-    base.store.credential_revoke(sender.username.clone()).await.unwrap();
+    base.store.credential_revoke(sender.username.clone(), tester()).await.unwrap();
     let again = app.submit(&sender, &vxu("ONE", &[])).await;
 
     assert!(is_aa(&first));

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::support::program::{Installation, eventually, submit};
 use crate::support::registry::{Gate, Script, ScriptedRegistry, ack};
-use crate::support::{Sender, TestApp, errors, msa, replace_field, vxu};
+use crate::support::{Sender, TestApp, errors, msa, replace_field, tester, vxu};
 
 /// Nothing leaves the queue: the sender is answered at once and no worker runs.
 const QUEUE_ONLY: &str = "[gateway]\nreply = \"accept\"\ndelivery_workers = 0\n";
@@ -573,7 +573,7 @@ async fn a_change_on_one_node_holds_for_the_next_message_on_the_other() {
     let before =
         submit(&app.http, &other.endpoint(), &sender, &vxu("BEFORE", &[])).await.unwrap().hl7();
 
-    app.store().credential_revoke(sender.username.clone()).await.unwrap();
+    app.store().credential_revoke(sender.username.clone(), tester()).await.unwrap();
 
     assert_eq!(msa(&before).0, "AA");
     let after = submit(&app.http, &other.endpoint(), &sender, &vxu("AFTER", &[])).await.unwrap();

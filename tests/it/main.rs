@@ -2,6 +2,7 @@
 //! `TEST_POSTGRES_URL` names or, without it, on a SQLite file of its own.
 //!
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
+//! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
@@ -41,6 +42,7 @@
 mod support;
 
 mod adapters;
+mod audit;
 mod behaviours;
 mod cli;
 mod clients;

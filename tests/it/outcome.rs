@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::support::registry::{Script, ScriptedRegistry, ack};
-use crate::support::{Sender, TestApp, msa, vxu};
+use crate::support::{Sender, TestApp, msa, tester, vxu};
 
 async fn ask(app: &TestApp, sender: &Sender, path: &str) -> (StatusCode, Value) {
     let url = format!("{}/api/v1/messages{path}", app.app.public_url);
@@ -68,7 +68,7 @@ async fn nobody_learns_of_the_messages_of_another() {
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert!(told["error"].as_str().unwrap().contains("HTTP Basic"), "{told}");
     }
-    app.store().credential_revoke(sender.username.clone()).await.unwrap();
+    app.store().credential_revoke(sender.username.clone(), tester()).await.unwrap();
     assert_eq!(ask(&app, &sender, &format!("/{id}")).await.0, StatusCode::UNAUTHORIZED);
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use izportal::domain::{Control, Environment, MessageState, Timestamp};
+use izportal::domain::{Control, Environment, MessageState};
 use izportal::store::Action;
 
 use crate::support::registry::{Script, ScriptedRegistry};
-use crate::support::{TestApp, errors, msa, replace_field, vxu};
+use crate::support::{TestApp, errors, msa, replace_field, tester, vxu};
 
 /// A Z34 about the invented child of message `FIRST`.
 fn query(control_id: &str) -> String {
@@ -132,12 +132,7 @@ async fn a_paused_registry_is_not_asked() {
     let app = before(&registry, "").await;
     let sender = app.test_sender().await;
     let place = ("CAIRBA".parse().unwrap(), Environment::Test);
-    let by = Action {
-        at: Timestamp::now(),
-        actor: "tester".to_owned(),
-        action: "pause",
-        reason: String::new(),
-    };
+    let by = Action { by: tester(), action: "pause", reason: String::new() };
     app.store().destination_control(place, Control::Paused, by).await.unwrap();
 
     let reply = app.submit(&sender, &query("Q-1")).await.hl7();

@@ -11,7 +11,7 @@ use izportal::store::{Action, DeliveryFilter, Part, Place};
 
 use crate::support::fault::fault_of;
 use crate::support::registry::{Gate, Script, ScriptedRegistry, ack};
-use crate::support::{TestApp, errors, msa, vxu};
+use crate::support::{TestApp, errors, msa, tester, vxu};
 
 /// Waits of a second, so that a test sees them end.
 const QUICK: &str = "retry_first_seconds = 1\nretry_longest_seconds = 1\nbreaker_cool_down_seconds = 1\nbreaker_longest_seconds = 1\n";
@@ -21,12 +21,7 @@ fn here() -> Place {
 }
 
 fn by(action: &'static str) -> Action {
-    Action {
-        at: Timestamp::now(),
-        actor: "tester".to_owned(),
-        action,
-        reason: "because".to_owned(),
-    }
+    Action { by: tester(), action, reason: "because".to_owned() }
 }
 
 async fn before(registry: &ScriptedRegistry, gateway: &str) -> TestApp {
@@ -222,7 +217,7 @@ async fn a_paused_destination_is_sent_nothing_until_it_is_resumed() {
     assert_eq!(while_paused, 0);
     let log = app.store().action_list(None, 10).await.unwrap();
     let deeds: Vec<_> = log.iter().map(|one| (one.action.as_str(), one.actor.as_str())).collect();
-    assert_eq!(deeds, [("resume", "tester"), ("pause", "tester")]);
+    assert_eq!(deeds, [("resume", "cli tester"), ("pause", "cli tester")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

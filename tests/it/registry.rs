@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Data;
 use futures_util::future::join_all;
 use izportal::app::gateway_settings;
-use izportal::domain::{Environment, MessageState, RegionCode, Timestamp};
+use izportal::domain::{Environment, MessageState, RegionCode};
 use izportal::loopback::{self, Behaviour, Loopback};
 use izportal::server::{LocalAuthority, ServerTls, loopback_registry};
 use izportal::soap::{
@@ -19,7 +19,7 @@ use izportal::soap::{
 use tempfile::TempDir;
 
 use crate::support::program::{Installation, error_text, eventually, exit_code, output_text};
-use crate::support::{Answer, TestApp, answer, errors, everything_logged, msa, vxu};
+use crate::support::{Answer, TestApp, answer, errors, everything_logged, msa, tester, vxu};
 
 /// A loopback registry whose address the test knows, on the store of a gateway.
 struct Registry {
@@ -62,11 +62,7 @@ impl Registry {
         let behaviour = behaviour.parse::<Behaviour>().unwrap();
         let script = (behaviour != Behaviour::NORMAL).then(|| behaviour.to_string());
         let region = region.parse().unwrap();
-        self.app
-            .store()
-            .loopback_script_set(region, environment, script, Timestamp::now())
-            .await
-            .unwrap();
+        self.app.store().loopback_script_set(region, environment, script, tester()).await.unwrap();
     }
 
     async fn call(

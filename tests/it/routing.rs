@@ -2,7 +2,7 @@
 
 use izportal::domain::{Environment, LinkStatus, MessageState, SiteKind, SiteStatus};
 
-use crate::support::{Sender, TestApp, errors, msa, replace_field, vxu};
+use crate::support::{Sender, TestApp, errors, msa, replace_field, tester, vxu};
 
 const PRODUCTION: SiteStatus = SiteStatus::Production;
 
@@ -510,9 +510,8 @@ async fn a_stopped_sender_is_not_let_in_at_all() {
     let app = TestApp::start().await;
     let sender = app.test_sender().await;
     app.submit(&sender, &vxu("BEFORE", &[])).await.hl7();
-    let now = izportal::domain::Timestamp::now();
     let id = "DE-000001".parse().unwrap();
-    app.store().site_status_change(id, SiteStatus::Suspended, now).await.unwrap();
+    app.store().site_status_change(id, SiteStatus::Suspended, tester()).await.unwrap();
 
     let (name, _, _, detail) = app.submit(&sender, &vxu("AFTER", &[])).await.fault();
 

@@ -118,6 +118,16 @@ impl TestDatabase {
         sqlite(data_dir).batch_execute(sql).unwrap();
     }
 
+    /// The same where the database may refuse; gives its words.
+    pub(crate) fn try_change(&self, data_dir: &Path, sql: &str) -> Result<(), String> {
+        #[cfg(feature = "postgres")]
+        if let Some((url, schema)) = &self.postgres {
+            let sql = format!("SET search_path = {schema}; {sql}");
+            return execute(url, &sql).map_err(|error| error.to_string());
+        }
+        sqlite(data_dir).batch_execute(sql).map_err(|error| error.to_string())
+    }
+
     /// How many deliveries are queued.
     pub(crate) fn queued(&self, data_dir: &Path) -> i32 {
         let sql = "SELECT CAST(count(*) AS INTEGER) AS number FROM delivery WHERE state = 'queued'";

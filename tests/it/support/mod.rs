@@ -19,8 +19,8 @@ use izportal::app::{App, Base, Role};
 use izportal::config::Config;
 use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{
-    ClientKeyPin, County, Environment, LinkStatus, OrganizationId, Password, RegionCode, SiteId,
-    SiteKind, SiteStatus, Timestamp,
+    By, ClientKeyPin, County, Environment, LinkStatus, OrganizationId, Password, RegionCode,
+    SiteId, SiteKind, SiteStatus, Timestamp,
 };
 use izportal::endpoint::{SummaryFormat, SummaryLog};
 use izportal::soap::{Limits, Response, SoapVersion, read_response, submit_single_message_request};
@@ -161,9 +161,8 @@ impl TestApp {
         county: Option<&str>,
         status: SiteStatus,
     ) -> SiteId {
-        let now = Timestamp::now();
         let organization: OrganizationId =
-            self.store().organization_create(id.to_owned(), now).await.unwrap().id;
+            self.store().organization_create(id.to_owned(), tester()).await.unwrap().id;
         let county = county.map(|name| County::find(name).unwrap());
         let site = NewSite {
             id: Some(id.parse().unwrap()),
@@ -175,7 +174,7 @@ impl TestApp {
             region: county.map(|county| county.region),
             status,
         };
-        self.store().site_create(site, now).await.unwrap().id
+        self.store().site_create(site, tester()).await.unwrap().id
     }
 
     /// A type 1 Site in Alameda (CAIRBA), in production.
@@ -185,7 +184,7 @@ impl TestApp {
 
     pub(crate) async fn link(&self, facility: &str, site: &str, status: LinkStatus) {
         let (facility, site) = (facility.parse().unwrap(), site.parse().unwrap());
-        self.store().link_set(facility, site, status, Timestamp::now()).await.unwrap();
+        self.store().link_set(facility, site, status, tester()).await.unwrap();
     }
 
     /// Issues a credential.
@@ -203,7 +202,7 @@ impl TestApp {
             secret: self.base_key.hash(CREDENTIAL_PURPOSE, password.reveal()),
             expires_at: None,
         };
-        self.store().credential_issue(new, Timestamp::now()).await.unwrap();
+        self.store().credential_issue(new, tester()).await.unwrap();
         Sender {
             username,
             password: password.reveal().to_owned(),
@@ -213,7 +212,7 @@ impl TestApp {
     }
 
     pub(crate) async fn pin(&self, username: &str, pin: Option<ClientKeyPin>) {
-        self.store().credential_pin(username.to_owned(), pin).await.unwrap();
+        self.store().credential_pin(username.to_owned(), pin, tester()).await.unwrap();
     }
 
     /// A type 1 Site `DE-000001` in CAIRBA with a test credential.
@@ -298,6 +297,11 @@ impl TestApp {
         }
         panic!("not in 20 seconds: {what}");
     }
+}
+
+/// Who does what tests do, now.
+pub(crate) fn tester() -> By {
+    By::cli("tester", Timestamp::now())
 }
 
 /// A configuration whose registries may stand on this machine, unless it says itself where they may.
