@@ -2,10 +2,7 @@
 
 use izportal::app::Base;
 use izportal::config::Config;
-use izportal::domain::CREDENTIAL_PURPOSE;
-use izportal::domain::{Environment, SiteKind, SiteStatus, Timestamp};
-use izportal::domain::{By, Environment, SiteKind, SiteStatus, Timestamp};
-use izportal::gateway::CREDENTIAL_PURPOSE;
+use izportal::domain::{By, CREDENTIAL_PURPOSE, Environment, SiteKind, SiteStatus, Timestamp};
 use izportal::store::{NewCredential, NewSite};
 
 /// The Site, its facilityID too.

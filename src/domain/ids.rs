@@ -15,8 +15,8 @@ use crate::domain::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a {what}: expected {expected}")]
 pub struct WrongId {
-    what: &'static str,
-    expected: &'static str,
+    pub(super) what: &'static str,
+    pub(super) expected: &'static str,
 }
 
 impl WrongId {

@@ -19,6 +19,7 @@ mod failure;
 pub mod form;
 mod ids;
 mod letter;
+mod map;
 mod message;
 mod organization;
 mod passphrase;
@@ -58,6 +59,7 @@ pub use ids::{
     UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
+pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
@@ -74,7 +76,7 @@ pub use site_link::{LinkStatus, SiteLink};
 pub use timestamp::Timestamp;
 pub use token::{LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, WrongToken};
 pub use told::{Told, ack_code};
-pub use zip::counties_of_zip;
+pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.
 macro_rules! words {

@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::form::{Choice, FieldErrors, Kind};
-use crate::domain::{COUNTIES, County, REGIONS, RegionFacts};
+use crate::domain::{
+    AGREEMENT, COUNTIES, County, MAP_VIEW_BOX, OUTLINES, REGIONS, RegionFacts, Zip,
+    counties_of_zip_on,
+};
 use crate::portal::visit::get;
 use crate::portal::{Layout, PortalSettings, Visit};
 
@@ -75,22 +78,48 @@ struct Place {
     region: Option<&'static RegionFacts>,
     levels: &'static [Level],
     regions: Vec<(&'static RegionFacts, Vec<&'static County>)>,
+    map: Vec<Shape>,
+    view_box: &'static str,
+}
+
+/// A county of the map.
+struct Shape {
+    name: &'static str,
+    region: &'static str,
+    is_managed: bool,
+    is_here: bool,
+    path: &'static str,
 }
 
 async fn place(visit: Visit) -> HttpResponse {
     let (zip, asked) = (visit.query("zip").trim().to_owned(), visit.query("county"));
     let mut errors = FieldErrors::default();
-    let mut county = County::find(&asked);
+    let today = visit.now.utc().date_naive();
+    let mut county = County::on(&asked, today);
     if county.is_none() && !asked.is_empty() {
         errors.add("county", "Choose one of the 58 counties of California");
     }
     if county.is_none() && !zip.is_empty() && errors.is_empty() {
         match Kind::ZipCalifornia.check(&zip) {
             Err(message) => errors.add("zip", message),
-            Ok(zip) => match crate::domain::counties_of_zip(&zip).as_slice() {
-                [] => errors.add("zip", "We do not know this ZIP code. Choose the county instead"),
-                [first, ..] => county = Some(first),
-            },
+            Ok(zip) => {
+                let five = zip.get(..5).unwrap_or_default().parse::<Zip>();
+                let found = five.map(|zip| counties_of_zip_on(zip, today)).unwrap_or_default();
+                match found.as_slice() {
+                    [] => {
+                        errors.add("zip", "We do not know this ZIP code. Choose the county instead")
+                    }
+                    [one] => county = Some(one),
+                    several => {
+                        let names: Vec<_> = several.iter().map(|county| county.name).collect();
+                        let names = names.join(" and ");
+                        errors.add(
+                            "county",
+                            format!("This ZIP code lies in {names}. Choose the county of the Site"),
+                        );
+                    }
+                }
+            }
         }
     }
     let region = county.map(|county| county.region.facts());
@@ -117,7 +146,23 @@ async fn place(visit: Visit) -> HttpResponse {
         region,
         levels: &LEVELS,
         regions,
+        map: OUTLINES
+            .iter()
+            .filter_map(|one| Some(shape(one.county()?, one.path, county)))
+            .collect(),
+        view_box: MAP_VIEW_BOX,
     })
+}
+
+fn shape(county: &'static County, path: &'static str, here: Option<&County>) -> Shape {
+    let facts = county.region.facts();
+    Shape {
+        name: county.name,
+        region: county.region.as_str(),
+        is_managed: facts.managed,
+        is_here: here.is_some_and(|here| here.fips == county.fips),
+        path,
+    }
 }
 
 #[derive(Template)]
@@ -141,7 +186,7 @@ struct AgreementPage {
 }
 
 async fn agreement(visit: Visit) -> HttpResponse {
-    let text = *crate::domain::AGREEMENT;
+    let text = *AGREEMENT;
     visit.page(&AgreementPage {
         layout: visit.layout("Access and confidentiality agreement"),
         version: text.version,

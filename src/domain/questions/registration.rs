@@ -67,8 +67,8 @@ const COUNTY: Page = Page {
 };
 
 /// Source: seed 000: ten counties cannot use the Gateway.
-fn county_may_register(answers: &Answers, _today: NaiveDate, errors: &mut FieldErrors) {
-    if let Some(county) = County::find(answers.get("county"))
+fn county_may_register(answers: &Answers, today: NaiveDate, errors: &mut FieldErrors) {
+    if let Some(county) = County::on(answers.get("county"), today)
         && !county.gateway_registration
     {
         errors.add(
