@@ -54,6 +54,27 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The page of the person whose address is to be confirmed.
+    pub const fn contact_page(&self) -> &'static str {
+        match self.kind {
+            DraftKind::Enrolment => "primary-contact",
+            DraftKind::Registration => "site-contact",
+        }
+    }
+
+    /// An answer about the person whose address is to be confirmed, such as `email`.
+    pub fn contact(&self, what: &str) -> &str {
+        self.answers.get(&format!("{}_{what}", self.contact_page().replace('-', "_")))
+    }
+
+    /// The name of what it is about.
+    pub fn name(&self) -> &str {
+        match self.kind {
+            DraftKind::Enrolment => self.answers.get("organization_name"),
+            DraftKind::Registration => self.answers.get("site_name"),
+        }
+    }
+
     /// The questions of it.
     pub const fn form(&self) -> &'static Form {
         match self.kind {
