@@ -4,6 +4,7 @@
 //! Pages are `portal`'s. May import `domain`, `mail` and `store`.
 
 mod accounts;
+pub mod bulk;
 mod drafts;
 mod enroll;
 mod hashing;

@@ -102,7 +102,7 @@ async fn a_change_that_fails_leaves_nothing_in_the_trail() {
     let before = verdict(&app).await;
 
     let site = "DE-000001".parse().unwrap();
-    let refused = app.store().site_status_change(site, SiteStatus::Registered, tester()).await;
+    let refused = app.store().site_status_change(site, SiteStatus::Production, tester()).await;
     let double = NewCredential {
         site: "DE-999999".parse().unwrap(),
         environment: Environment::Test,
