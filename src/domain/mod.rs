@@ -43,7 +43,7 @@ pub use account::{
     Account, AccountState, Course, Membership, MembershipState, Role, StaffGrant, StaffRole,
     TrainingNeed, wait_after,
 };
-pub use agreement::{AGREEMENT, AgreementText};
+pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
 pub use audit::{AuditRecord, By};
 pub use clinician::{Clinician, ClinicianState};
 pub use county::{COUNTIES, County};

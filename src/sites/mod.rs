@@ -6,13 +6,16 @@
 mod accounts;
 pub mod bulk;
 mod drafts;
+mod enroll;
 mod hashing;
 mod notices;
 mod passkeys;
 mod passwords;
 mod register;
+mod requests;
 mod second_factor;
 mod sign_in;
+mod staff;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +33,10 @@ pub use accounts::{AccountError, Invited, NewUser};
 pub use drafts::AnswerError;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
+pub use requests::{Decided, NoteError};
 pub use second_factor::{SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
+pub use staff::Staff;
 
 /// What is decided for an installation.
 #[derive(Clone, Debug)]

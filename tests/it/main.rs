@@ -65,6 +65,7 @@ mod privacy;
 mod quality_suite;
 mod queries;
 mod queue;
+mod registration;
 mod registry;
 mod routing;
 mod store;

@@ -5,9 +5,9 @@ use tempfile::TempDir;
 
 use crate::support::{TestApp, TestDatabase, answer, free_address};
 
-/// The page as one line.
+/// The page for EHR engineers as one line.
 async fn page(app: &TestApp) -> String {
-    let page = app.fetch(Method::GET, "/").await;
+    let page = app.fetch(Method::GET, "/developers").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     page.text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -80,7 +80,7 @@ async fn who_took_a_wrong_turn_hears_what_there_is_on_this_listener() {
     assert_eq!((public.status, inside.status), (404, 404));
     assert_eq!(
         public.text,
-        "Nothing is here. An overview is at /, the SOAP service at /IISService, its description at /IISService?wsdl.\n"
+        "This page is not here. Check the address, or start at /. The SOAP service is at /IISService, its description at /IISService?wsdl.\n"
     );
     assert_eq!(
         inside.text,
@@ -105,9 +105,9 @@ async fn the_page_says_what_the_defaults_are() {
     assert_says(
         &page,
         &[
-            "No regional registry is connected to this Gateway",
+            "no regional registry is connected",
             &service,
-            "; SOAP 1.2 and 1.1.</dd>",
+            ", SOAP 1.2 and 1.1.</dd>",
             "or a query, <code>QBP^Q11^QBP_Q11</code>.",
             "/api/v1/messages?control_id=MSH-10</code>",
             "With a test credential MSH-11 is <code>T</code> and",
@@ -135,12 +135,12 @@ async fn the_page_says_what_the_configuration_changed() {
     assert_says(
         &page,
         &[
-            "; SOAP 1.2 only.</dd>",
-            "With a test credential MSH-11 is <code>T</code> or <code>P</code> and",
+            ", SOAP 1.2 only.</dd>",
+            "With a test credential MSH-11 is <code>T or P</code> and",
             "with a production credential MSH-11 is <code>D</code> and",
         ],
     );
-    assert!(!page.contains("No regional registry"), "{page}");
+    assert!(!page.contains("no regional registry"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,5 +157,7 @@ async fn only_a_host_of_its_own_tells_browsers_to_stay_with_tls() {
 
     assert_eq!(on_this_machine.header("strict-transport-security"), "");
     assert_eq!(of_its_own.header("strict-transport-security"), "max-age=31536000");
-    assert_says(&of_its_own.text, &["<code>https://iz.example.gov/IISService</code>"]);
+    let engineers = public.http.get(format!("https://localhost:{}/developers", listen.port()));
+    let engineers = answer(engineers.send().await.unwrap()).await;
+    assert_says(&engineers.text, &["<code>https://iz.example.gov/IISService</code>"]);
 }

@@ -4,7 +4,9 @@
 
 mod shared;
 
+mod enrolment;
 mod registration;
 
+pub use enrolment::{ENROLMENT, ENROLMENT_LEVELS, MOST_USERS, RequestedUser, requested_users};
 pub use registration::{REGISTRATION, program_years};
 pub use shared::{ORGANIZATION_TYPES, SITE_TYPES, SPECIALTIES};

@@ -1,6 +1,7 @@
 //! A running gateway with verbs, and what it needs: a database of its own, its logs, a scripted registry.
 
 pub(crate) mod backlog;
+pub(crate) mod browser;
 mod database;
 pub(crate) mod fault;
 mod logs;
