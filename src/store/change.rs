@@ -46,7 +46,7 @@ impl Store {
         let doing = self.doing(deed);
         self.write(move |conn| {
             let before = record(conn, id)?.answers;
-            if change.now.iter().next().is_some() {
+            if !change.now.is_empty() {
                 change_organization(conn, id, &change.now, doing.now)?;
             }
             let asked = ask(conn, &change, doing.now)?;
@@ -75,7 +75,7 @@ impl Store {
                 .first::<String>(conn)
                 .optional()?;
             let before = text.as_deref().map(read_answers).transpose()?.unwrap_or_default();
-            if change.now.iter().next().is_some() {
+            if !change.now.is_empty() {
                 change_site(conn, &id, &change.now, doing.now)?;
             }
             let asked = ask(conn, &change, doing.now)?;
@@ -128,7 +128,7 @@ fn told(before: &Answers, change: &Change, asked: Option<RequestId>) -> (String,
     };
     let names = with(change.now.clone(), &new.answers);
     let asked = format!("asked for as request {id}: {}", new.answers.to_json());
-    let at_once = change.now.iter().next().map(|_| change.now.to_json());
+    let at_once = (!change.now.is_empty()).then(|| change.now.to_json());
     let after = at_once.map_or_else(|| asked.clone(), |json| format!("{json}; {asked}"));
     (of_names(before, &names), after)
 }

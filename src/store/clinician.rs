@@ -56,7 +56,7 @@ fn from_row(row: Row) -> Clinician {
 }
 
 /// How the audit trail calls a clinician.
-pub(super) fn object(id: ClinicianId) -> String {
+fn object(id: ClinicianId) -> String {
     format!("clinician {id}")
 }
 
@@ -80,6 +80,29 @@ fn of(
         .optional()?
         .map(from_row)
         .ok_or_else(|| StoreError::NotFound(object(id)))
+}
+
+/// Records a clinician, inside the transaction of another change.
+pub(super) fn insert(
+    conn: &mut DbConnection,
+    organization: OrganizationId,
+    new: &NewClinician,
+    now: Timestamp,
+) -> Result<ClinicianId, StoreError> {
+    Ok(diesel::insert_into(clinician::table)
+        .values((
+            clinician::organization_id.eq(organization),
+            clinician::first_name.eq(&new.first_name),
+            clinician::last_name.eq(&new.last_name),
+            clinician::title.eq(&new.title),
+            clinician::license_type.eq(&new.license_type),
+            clinician::license.eq(&new.license),
+            clinician::npi.eq(&new.npi),
+            clinician::state.eq(ClinicianState::Active),
+            clinician::changed_at.eq(now),
+        ))
+        .returning(clinician::id)
+        .get_result(conn)?)
 }
 
 impl Store {
@@ -134,20 +157,7 @@ impl Store {
                 let text = "a clinician with this license is listed already";
                 return Err(Refusal(text.to_owned()).into());
             }
-            let id = diesel::insert_into(clinician::table)
-                .values((
-                    clinician::organization_id.eq(organization),
-                    clinician::first_name.eq(&new.first_name),
-                    clinician::last_name.eq(&new.last_name),
-                    clinician::title.eq(&new.title),
-                    clinician::license_type.eq(&new.license_type),
-                    clinician::license.eq(&new.license),
-                    clinician::npi.eq(&new.npi),
-                    clinician::state.eq(ClinicianState::Active),
-                    clinician::changed_at.eq(doing.now),
-                ))
-                .returning(clinician::id)
-                .get_result::<ClinicianId>(conn)?;
+            let id = insert(conn, organization, &new, doing.now)?;
             let after = of(conn, organization, id)?;
             doing.end(conn, "clinician.create", &object(id), None, Some(&told(&after)))?;
             Ok(after)

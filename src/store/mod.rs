@@ -73,7 +73,7 @@ pub use deed::Deed;
 pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
 pub use destination::Place;
 pub use directory::Directory;
-pub use enrolment::{Enrolled, NewClinician, NewEnrolment, WriteEnrolled};
+pub use enrolment::{Enrolled, NewEnrolment, WriteEnrolled};
 pub use error::{Cause, StoreError};
 pub use letter::{ClaimedLetter, LetterEnd, LetterFilter, Queued};
 pub use loopback::{LoopbackRecord, LoopbackScript};
