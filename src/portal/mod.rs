@@ -8,6 +8,7 @@ mod assets;
 mod form;
 mod guide;
 mod links;
+mod organization;
 mod page;
 mod register;
 mod visit;
@@ -19,7 +20,7 @@ use actix_web::{HttpResponse, web};
 use crate::sites::Sites;
 
 pub use page::{Layout, render};
-pub use visit::{Posted, Visit};
+pub use visit::{Posted, PostedFile, Visit};
 
 /// What the portal needs to know of its installation.
 #[derive(Clone, Debug)]
@@ -63,6 +64,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(assets::routes)
             .configure(guide::routes)
             .configure(links::routes)
+            .configure(organization::routes)
             .configure(register::routes)
             .default_service(web::route().to(not_found)),
     );

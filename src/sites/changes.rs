@@ -8,7 +8,7 @@ use crate::domain::{
     AgreementText, Permission, RegionCode, Request, RequestId, RequestKind, RequestNoteKind,
     RequestState, RequestStep, RequestViews, Site, SiteId,
 };
-use crate::sites::{AccountError, AnswerError, Browser, Member, Sites};
+use crate::sites::{AccountError, AnswerError, Browser, Delegate, Sites};
 use crate::store::{Change, Deed, NewNote, NewRequest, RequestFilter, StoreError};
 
 /// Requests of an organization that are shown.
@@ -25,7 +25,7 @@ pub struct Changed {
 
 impl Sites {
     /// The requests of an organization, the newest first.
-    pub async fn member_requests(&self, member: &Member) -> Result<Vec<Request>, StoreError> {
+    pub async fn member_requests(&self, member: &Delegate) -> Result<Vec<Request>, StoreError> {
         let filter = RequestFilter {
             views: RequestViews::all(),
             kind: None,
@@ -44,7 +44,7 @@ impl Sites {
     /// Takes the answers to a page about a Site.
     pub async fn site_edit(
         &self,
-        member: &Member,
+        member: &Delegate,
         site: &SiteId,
         page: &Page,
         posted: &Answers,
@@ -71,7 +71,7 @@ impl Sites {
     /// Takes the answers to a page about an organization.
     pub async fn organization_edit(
         &self,
-        member: &Member,
+        member: &Delegate,
         page: &Page,
         posted: &Answers,
         browser: &Browser,
@@ -89,7 +89,7 @@ impl Sites {
     /// Asks for another access level.
     pub async fn level_ask(
         &self,
-        member: &Member,
+        member: &Delegate,
         posted: &Answers,
         browser: &Browser,
     ) -> Result<Changed, AnswerError> {
@@ -99,7 +99,7 @@ impl Sites {
     /// What is different from what is known, in the two parts.
     async fn change(
         &self,
-        member: &Member,
+        member: &Delegate,
         page: &Page,
         posted: &Answers,
         known: &Answers,
@@ -131,7 +131,7 @@ impl Sites {
     /// A change of something that waits for staff already is refused: which of the two would hold?
     async fn must_not_wait(
         &self,
-        member: &Member,
+        member: &Delegate,
         page: &Page,
         asked: &Answers,
         site: Option<&Site>,
@@ -163,7 +163,7 @@ impl Sites {
     /// Takes back a request of the organization that staff have not decided.
     pub async fn request_withdraw(
         &self,
-        member: &Member,
+        member: &Delegate,
         id: RequestId,
         browser: &Browser,
     ) -> Result<(), AccountError> {
@@ -186,7 +186,7 @@ impl Sites {
     /// Accepts the version of the agreement that is in force.
     pub async fn agreement_accept(
         &self,
-        member: &Member,
+        member: &Delegate,
         posted: &Answers,
         browser: &Browser,
     ) -> Result<(), AnswerError> {
@@ -206,7 +206,7 @@ impl Sites {
 }
 
 fn new_request(
-    member: &Member,
+    member: &Delegate,
     title: String,
     region: Option<RegionCode>,
     answers: Answers,

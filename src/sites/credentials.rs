@@ -7,7 +7,7 @@ use crate::domain::{
     Permission, Role, SiteId,
 };
 use crate::mail::compose;
-use crate::sites::{AccountError, Browser, Member, Sites};
+use crate::sites::{AccountError, Browser, Delegate, Sites};
 use crate::store::{Deed, StoreError};
 
 /// How long the secret before is taken beside a new one, unless it is to end at once.
@@ -20,7 +20,7 @@ impl Sites {
     /// When it is not the organization's, or the person has to show first that they are there.
     pub async fn credential_show(
         &self,
-        member: &Member,
+        member: &Delegate,
         (site, username): (SiteId, String),
         ends_at_once: bool,
         browser: &Browser,
@@ -52,7 +52,7 @@ impl Sites {
     /// Revokes a credential, from the next message on.
     pub async fn credential_end(
         &self,
-        member: &Member,
+        member: &Delegate,
         (site, username): (SiteId, String),
         browser: &Browser,
     ) -> Result<Credential, AccountError> {
@@ -69,7 +69,7 @@ impl Sites {
 
     async fn credential_of(
         &self,
-        member: &Member,
+        member: &Delegate,
         site: &SiteId,
         username: &str,
     ) -> Result<Credential, StoreError> {
@@ -85,7 +85,7 @@ impl Sites {
         credential: &Credential,
         kind: &'static str,
         what: &str,
-        member: &Member,
+        member: &Delegate,
     ) -> Result<Vec<Letter>, StoreError> {
         let subject = match kind {
             "credential-revoked" => "A credential of your Site was revoked",
@@ -124,7 +124,7 @@ impl Sites {
 }
 
 /// Whether somebody may give this credential a new secret.
-pub fn may_rotate(member: &Member, credential: &Credential) -> bool {
+pub fn may_rotate(member: &Delegate, credential: &Credential) -> bool {
     let permission = match credential.environment {
         Environment::Production => Permission::RotateCredential,
         Environment::Test => Permission::RotateTestCredential,

@@ -2,7 +2,7 @@
 
 use crate::domain::{EmailAddress, Letter, LinkStatus, Role, SiteId};
 use crate::mail::compose;
-use crate::sites::{AccountError, Browser, Member, Sites};
+use crate::sites::{AccountError, Browser, Delegate, Sites};
 use crate::store::{Deed, StoreError};
 
 /// Who of a Sending Facility can consent.
@@ -12,7 +12,7 @@ impl Sites {
     /// Asks a Sending Facility to send for a Site of the organization.
     pub async fn link_ask(
         &self,
-        member: &Member,
+        member: &Delegate,
         (site, facility): (SiteId, SiteId),
         browser: &Browser,
     ) -> Result<(), AccountError> {
@@ -32,7 +32,7 @@ impl Sites {
     /// Agrees to send for a Site.
     pub async fn link_accept(
         &self,
-        member: &Member,
+        member: &Delegate,
         (facility, site): (SiteId, SiteId),
         browser: &Browser,
     ) -> Result<(), AccountError> {
@@ -49,7 +49,7 @@ impl Sites {
     /// Declines a link that was asked for, or ends one; either side may.
     pub async fn link_end(
         &self,
-        member: &Member,
+        member: &Delegate,
         (facility, site): (SiteId, SiteId),
         reason: String,
         browser: &Browser,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::form::Answers;
 use crate::domain::questions::organization_answers;
-use crate::sites::{AccountError, Browser, Facilities, Member, Sites};
+use crate::sites::{AccountError, Browser, Delegate, Facilities, Sites};
 use crate::store::{BulkSite, BulkUpload, Deed, SiteRow, StoreError};
 
 pub use file::{FileError, LARGEST_FILE, MOST_ROWS};
@@ -54,7 +54,7 @@ impl Sites {
     /// Reads a file and keeps it for the preview; gives its number.
     pub async fn bulk_upload(
         &self,
-        member: &Member,
+        member: &Delegate,
         bytes: Vec<u8>,
         browser: &Browser,
     ) -> Result<i64, UploadError> {
@@ -78,7 +78,7 @@ impl Sites {
     }
 
     /// What the organization and the first of its Sites have answered.
-    async fn bulk_known(&self, member: &Member) -> Result<Answers, StoreError> {
+    async fn bulk_known(&self, member: &Delegate) -> Result<Answers, StoreError> {
         let organization = member.organization();
         let record = self.store.organization_record(organization).await?;
         let mut known = match self.store.organization_sites(organization).await?.first() {
@@ -130,7 +130,7 @@ impl Sites {
     }
 
     /// What an upload of the organization would make, and what may be there already.
-    pub async fn bulk_preview(&self, member: &Member, id: i64) -> Result<Preview, StoreError> {
+    pub async fn bulk_preview(&self, member: &Delegate, id: i64) -> Result<Preview, StoreError> {
         let upload = self.store.bulk_of(member.organization(), id).await?;
         let names: Vec<(String, String)> = upload
             .rows
@@ -146,7 +146,7 @@ impl Sites {
     /// Makes the Sites of an upload, with test credentials whose secrets nobody has seen.
     pub async fn bulk_confirm(
         &self,
-        member: &Member,
+        member: &Delegate,
         id: i64,
         browser: &Browser,
     ) -> Result<Vec<BulkSite>, AccountError> {

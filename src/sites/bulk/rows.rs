@@ -49,7 +49,7 @@ pub fn columns() -> Vec<&'static Field> {
 ///
 /// # Errors
 /// With everything that is wrong, by row and column; then no row counts.
-pub fn read(
+pub(super) fn read(
     rows: &[Row],
     known: &Answers,
     today: NaiveDate,

@@ -4,25 +4,25 @@ use crate::domain::{AccountId, By, OrganizationId, Permission, Timestamp};
 use crate::sites::{Browser, SignedIn, Sites};
 
 /// Proof that a request came with the live session of somebody who may do something in an organization. Only
-/// [`Sites::member`] makes one.
+/// [`Sites::delegate`] makes one.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub struct Delegate {
     who: SignedIn,
     organization: OrganizationId,
 }
 
 impl Sites {
     /// The proof, when the permission is theirs there.
-    pub fn member(
+    pub fn delegate(
         who: SignedIn,
         organization: OrganizationId,
         permission: Permission,
-    ) -> Option<Member> {
-        who.principal.may(permission, organization).then_some(Member { who, organization })
+    ) -> Option<Delegate> {
+        who.principal.may(permission, organization).then_some(Delegate { who, organization })
     }
 }
 
-impl Member {
+impl Delegate {
     /// The number of the account.
     pub const fn id(&self) -> AccountId {
         self.who.id()
