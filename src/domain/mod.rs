@@ -44,8 +44,8 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
-pub use audit::{AuditRecord, By};
 pub use clinician::{Clinician, ClinicianState};
+pub use audit::{AuditRecord, By, harmless_cell};
 pub use county::{COUNTIES, County};
 pub use credential::{
     CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,

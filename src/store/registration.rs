@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use crate::domain::form::Answers;
 use crate::domain::{
     AccessLevel, AccountId, CredentialState, DraftState, EmailAddress, Environment, Letter,
-    LinkPurpose, LinkStatus, OrganizationId, RegionCode, Role, SecretHash, SiteId, SiteKind,
-    SiteStatus, Timestamp, TrainingNeed, UserId,
+    LinkPurpose, LinkStatus, OrganizationId, RegionCode, RequestKind, Role, SecretHash, SiteId,
+    SiteKind, SiteStatus, Timestamp, TrainingNeed, UserId,
 };
 use crate::store::account::NewAccount;
 use crate::store::connection::DbConnection;
@@ -16,6 +16,7 @@ use crate::store::directory::raise_revision;
 use crate::store::membership::NewMembership;
 use crate::store::one_time_link::{LinkSecret, NewLink};
 use crate::store::profile::{self, NewOrganization};
+use crate::store::request::{self, NewRequest};
 use crate::store::schema::{
     account as accounts, agreement_acceptance, credential, membership as memberships, site,
     site_link,
@@ -166,7 +167,8 @@ fn make(
 ) -> Result<Registered, StoreError> {
     let name = new.answers.get("site_name").to_owned();
     let zip = new.answers.get("zip");
-    let namesakes = profile::namesakes(conn, &name, zip)?.into_iter().map(|one| one.id).collect();
+    let namesakes: Vec<SiteId> =
+        profile::namesakes(conn, &name, zip)?.into_iter().map(|one| one.id).collect();
     let organization = match represented(conn, new)? {
         Some(organization) => organization,
         None => profile::create_organization(conn, &new.organization, now)?,
@@ -184,6 +186,7 @@ fn make(
         Some(facility) => ask_facility(conn, facility, &site, now)?,
         None => vec![],
     };
+    ask_staff(conn, new, organization, &site, &namesakes, now)?;
     raise_revision(conn)?;
     let region = new.organization.region;
     Ok(Registered {
@@ -334,6 +337,33 @@ pub(super) fn place(
         is_new,
         waits: is_new && waits,
     })
+}
+
+/// Puts a registration before the staff of its region, who look at it afterwards.
+fn ask_staff(
+    conn: &mut DbConnection,
+    new: &NewRegistration,
+    organization: OrganizationId,
+    site: &SiteId,
+    namesakes: &[SiteId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(contact) = new.people.first() else { return Ok(()) };
+    let flag = |id: &SiteId| format!("{id} has the same name and ZIP code: the same Site?");
+    let asked = NewRequest {
+        kind: RequestKind::Registration,
+        title: new.answers.get("site_name").to_owned(),
+        region: new.organization.region,
+        organization: Some(organization),
+        site: Some(site.clone()),
+        requested_by: None,
+        email: contact.email.clone(),
+        answers: new.answers.clone(),
+        before: None,
+        flags: namesakes.iter().map(flag).collect(),
+    };
+    request::create(conn, &asked, now)?;
+    Ok(())
 }
 
 /// Asks a Sending Facility to send for a Site; gives the addresses of those who can consent.
