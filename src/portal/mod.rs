@@ -5,6 +5,8 @@
 //! `sites`, and `store` for reading.
 
 mod assets;
+mod draft_pages;
+mod enroll;
 mod form;
 mod guide;
 mod links;
@@ -61,6 +63,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         web::scope("")
             .wrap(actix_web::middleware::from_fn(visit::protect))
             .configure(assets::routes)
+            .configure(enroll::routes)
             .configure(guide::routes)
             .configure(links::routes)
             .configure(register::routes)
