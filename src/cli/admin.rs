@@ -12,15 +12,16 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::Base;
+use crate::cli::accounts::{AccountVerb, StaffVerb};
 use crate::cli::delivery::DeliveryCommand;
 use crate::cli::registry::{self, RegistryVerb};
 use crate::cli::{ConfigFile, Failure, Format, output};
-use crate::config::private_file;
+use crate::config::{Config, private_file};
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     By, COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
-    MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
-    Timestamp,
+    MessageState, OrganizationId, Password, REGIONS, RegionCode, ServerKey, SiteId, SiteKind,
+    SiteStatus, Timestamp,
 };
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
@@ -65,6 +66,12 @@ enum Noun {
     /// What the built-in loopback registry holds, and how it behaves
     #[command(subcommand)]
     Registry(RegistryVerb),
+    /// People who work for CDPH; the first administrator is made here
+    #[command(subcommand)]
+    Staff(StaffVerb),
+    /// Help for accounts of the portal
+    #[command(subcommand)]
+    Account(AccountVerb),
     /// Copy the embedded database to a file, while the service runs
     Backup {
         /// The file; it must not exist
@@ -259,9 +266,10 @@ impl Admin {
             }
             _ => {}
         }
-        let base = Base::open(&self.config.load()?, false).await?;
+        let config = self.config.load()?;
+        let base = Base::open(&config, false).await?;
         let by = By::cli(&self.by, Timestamp::now());
-        let desk = Desk { format, by, store: Arc::clone(&base.store), base };
+        let desk = Desk { format, by, store: Arc::clone(&base.store), base, config };
         let result = match self.noun {
             Noun::Organization(verb) => desk.organization(verb).await,
             Noun::Site(verb) => desk.site(verb).await,
@@ -270,6 +278,8 @@ impl Admin {
             Noun::Message(verb) => desk.message(verb).await,
             Noun::Delivery(command) => command.run(&desk.base, format, desk.by.clone()).await,
             Noun::Registry(verb) => desk.registry(verb).await,
+            Noun::Staff(verb) => desk.staff(verb).await,
+            Noun::Account(verb) => desk.account(verb).await,
             Noun::Backup { file } => desk.backup(file).await,
             Noun::Region(_) => Ok(()),
         };
@@ -284,9 +294,18 @@ pub(super) struct Desk {
     pub(super) store: Arc<Store>,
     format: Format,
     pub(super) by: By,
+    config: Config,
 }
 
 impl Desk {
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn key(&self) -> ServerKey {
+        self.base.key.clone()
+    }
+
     pub(super) fn show<T: Serialize>(&self, thing: &T) {
         output::show(self.format, thing);
     }
