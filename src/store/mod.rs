@@ -72,7 +72,7 @@ pub use loopback::{LoopbackRecord, LoopbackScript};
 pub use membership::{NewMembership, NewTraining, TrainingRecord};
 pub use message::{Acceptance, Accepted, MessageFilter, NewDelivery, QueryEnd};
 pub use one_time_link::{LinkSecret, NewLink};
-pub use profile::{Namesake, NewOrganization};
+pub use profile::{Namesake, NewOrganization, OrganizationFilter, OrganizationRecord};
 pub use registration::{NewRegistration, Person, Placed, RESUME_WITHIN, Registered, WriteLetters};
 pub use request::{NewNote, NewRequest, Queue, RequestFilter};
 pub use retention::{Removed, RetentionLimits};

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use crate::domain::form::Answers;
 use crate::domain::{
     AccessLevel, AccountId, CredentialState, DraftState, EmailAddress, Environment, Letter,
-    LinkPurpose, LinkStatus, OrganizationId, RegionCode, Role, SecretHash, SiteId, SiteKind,
-    SiteStatus, Timestamp, TrainingNeed, UserId,
+    LinkPurpose, LinkStatus, OrganizationId, RegionCode, RequestKind, Role, SecretHash, SiteId,
+    SiteKind, SiteStatus, Timestamp, TrainingNeed, UserId,
 };
 use crate::store::account::NewAccount;
 use crate::store::connection::DbConnection;
@@ -16,6 +16,7 @@ use crate::store::directory::raise_revision;
 use crate::store::membership::NewMembership;
 use crate::store::one_time_link::{LinkSecret, NewLink};
 use crate::store::profile::{self, NewOrganization};
+use crate::store::request::{self, NewRequest};
 use crate::store::schema::{
     account as accounts, agreement_acceptance, credential, membership as memberships, site,
     site_link,
@@ -186,7 +187,7 @@ fn make(
     };
     raise_revision(conn)?;
     let region = new.organization.region;
-    Ok(Registered {
+    let made = Registered {
         organization,
         site,
         name,
@@ -195,7 +196,35 @@ fn make(
         people,
         facility_people,
         namesakes,
-    })
+    };
+    ask_staff(conn, new, &made, now)?;
+    Ok(made)
+}
+
+/// Lets staff look at a Site that registered itself.
+fn ask_staff(
+    conn: &mut DbConnection,
+    new: &NewRegistration,
+    made: &Registered,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(contact) = made.people.first() else { return Ok(()) };
+    let duplicate =
+        |id: &SiteId| format!("Possible duplicate: {id} has the same name and ZIP code.");
+    let request = NewRequest {
+        kind: RequestKind::Registration,
+        title: format!("{} ({})", made.name, made.site),
+        region: made.region,
+        organization: Some(made.organization),
+        site: Some(made.site.clone()),
+        requested_by: Some(contact.account),
+        email: contact.email.clone(),
+        answers: new.answers.clone(),
+        before: None,
+        flags: made.namesakes.iter().map(duplicate).collect(),
+    };
+    request::create(conn, &request, now)?;
+    Ok(())
 }
 
 /// The organization of the same name that the Site Contact represents already.
