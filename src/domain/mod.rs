@@ -21,6 +21,7 @@ mod ids;
 mod letter;
 mod map;
 mod message;
+mod note_template;
 mod organization;
 mod passphrase;
 pub mod questions;
@@ -61,6 +62,7 @@ pub use ids::{
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
+pub use note_template::{NOTE_TEMPLATES, NoteTemplate};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};

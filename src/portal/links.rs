@@ -46,7 +46,7 @@ struct DeadLink {
     layout: Layout,
 }
 
-fn dead(visit: &Visit) -> HttpResponse {
+pub(super) fn dead(visit: &Visit) -> HttpResponse {
     visit.page(&DeadLink { layout: visit.layout("This link does not work any more") })
 }
 

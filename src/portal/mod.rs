@@ -12,6 +12,8 @@ mod guide;
 mod links;
 mod page;
 mod register;
+mod requests;
+mod staff;
 mod visit;
 
 use std::sync::Arc;
@@ -67,6 +69,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(guide::routes)
             .configure(links::routes)
             .configure(register::routes)
+            .configure(requests::routes)
+            .configure(staff::routes)
             .default_service(web::route().to(not_found)),
     );
 }
