@@ -19,12 +19,13 @@ use crate::backends::{Backends, Destination, Dialect, Rewrite};
 use crate::client::{Account, Egress, Reach, TlsError, client_config};
 use crate::config::{Config, ConfigError, Keys, KeysError, private_file};
 use crate::domain::{
-    BreakerPolicy, Environment, LetterLimits, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
+    BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
 };
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
 use crate::loopback::{self, Loopback};
+use crate::mail::Postman;
 use crate::portal::{Portal, PortalSettings};
 use crate::server::{self, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of};
 use crate::sites::{Sites, SitesSettings};
@@ -113,7 +114,7 @@ impl Base {
             schema: config.schema(),
             vault: keys.vault,
             key: keys.server.clone(),
-            letter_limits: LetterLimits { hour: 20, day: 60 },
+            letter_limits: config.mail.limits(),
             migrate,
         })?;
         let fingerprint = keys.server.hash("fingerprint", "izportal").to_hex();
@@ -174,6 +175,8 @@ pub struct App {
     health: Data<Health>,
     servers: Vec<Running>,
     worker: JoinHandle<()>,
+    /// Who sends letters, when this process does.
+    postman: Option<Posting>,
     _lock: Option<File>,
 }
 
@@ -191,6 +194,7 @@ impl App {
         if base.store.is_embedded() {
             // No other process has deliveries in hand, so what an earlier run held is due at once.
             base.store.delivery_release_all(Timestamp::now()).await?;
+            base.store.letter_release_all(Timestamp::now()).await?;
         }
         let listener = match role {
             Role::Worker => None,
@@ -211,18 +215,12 @@ impl App {
             )?);
         }
         let key = base.key.clone();
-        let upkeep = metrics.clone();
-        tokio::spawn(async move {
-            // Samples are kept until somebody asks for them; nobody may ever ask.
-            loop {
-                tokio::time::sleep(UPKEEP).await;
-                upkeep.run_upkeep();
-            }
-        });
+        keep_up(metrics.clone());
         let runtime = tokio::runtime::Handle::current();
         let gateway =
             Gateway::new(Arc::clone(&base.store), backends, key.clone(), gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
+        let postman = postman(config, gateway.store(), role)?;
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
         let health = Data::new(Health::new(Arc::clone(&gateway), settings));
@@ -238,7 +236,17 @@ impl App {
             ca = authority;
         }
         let ops = operations(config, &health, &mut servers)?;
-        Ok(Self { gateway, public_url, ops, ca, health, servers, worker, _lock: base.lock })
+        Ok(Self {
+            gateway,
+            public_url,
+            ops,
+            ca,
+            health,
+            servers,
+            worker,
+            postman,
+            _lock: base.lock,
+        })
     }
 
     /// Address of the SOAP service.
@@ -250,6 +258,9 @@ impl App {
     pub async fn stop(self) {
         self.health.drain();
         self.gateway.stop_workers();
+        if let Some((postman, _)) = &self.postman {
+            postman.stop();
+        }
         // The loopback registry last: deliveries under way may be for it.
         let (registry, listeners): (Vec<_>, Vec<_>) =
             self.servers.into_iter().partition(|server| server.is_registry);
@@ -257,9 +268,35 @@ impl App {
         self.gateway.drain().await;
         stop(registry).await;
         let _ = self.worker.await; // a worker that broke down has been logged; its leases end by themselves
+        if let Some((_, work)) = self.postman {
+            let _ = work.await; // as above
+        }
         let store = Arc::clone(self.gateway.store());
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
     }
+}
+
+/// Draws the samples of the metrics together: they are kept until somebody asks for them, and nobody may ever ask.
+fn keep_up(metrics: PrometheusHandle) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    });
+}
+
+/// Who sends letters, and its work.
+type Posting = (Arc<Postman>, JoinHandle<()>);
+
+/// Lets letters leave, in a process that does what is queued.
+fn postman(config: &Config, store: &Arc<Store>, role: Role) -> Result<Option<Posting>, AppError> {
+    if role == Role::Endpoint {
+        return Ok(None);
+    }
+    let postman = Postman::new(Arc::clone(store), config.mail.mailer(&config.data_dir)?);
+    let work = tokio::spawn(Arc::clone(&postman).run());
+    Ok(Some((postman, work)))
 }
 
 /// One process owns an embedded database alone: its leases and its writer are its own.
@@ -557,6 +594,7 @@ pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
         retention: RetentionLimits {
             bodies: Duration::from_secs(config.retention.body_days * DAY),
             metadata: Duration::from_secs(config.retention.metadata_days * DAY),
+            letters: Duration::from_secs(config.retention.letter_days * DAY),
         },
         node: uuid::Uuid::now_v7().simple().to_string(),
     })

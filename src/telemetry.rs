@@ -10,7 +10,7 @@ use tracing_subscriber::filter::ParseError;
 use crate::endpoint::SummaryFormat;
 
 /// Libraries that might log what they carry; whatever the filter says, they are held to warnings or less.
-const HELD: [&str; 9] = [
+const HELD: [&str; 10] = [
     "yaserde=off",
     "xml=off",
     "reqwest=warn",
@@ -18,6 +18,7 @@ const HELD: [&str; 9] = [
     "hyper_util=warn",
     "rustls=warn",
     "diesel=warn",
+    "lettre=off",
     "actix_http=warn",
     "actix_server=warn",
 ];

@@ -25,6 +25,7 @@ impl CheckConfig {
         let config = self.config.load()?;
         let database = config.database_url()?;
         config.destinations()?;
+        config.mail.mailer(&config.data_dir)?;
         let codes = Codes::in_use(&config.data_dir)?;
         output::line("The configuration can be used.");
         output::line(&format!("  database   {database:?}"));
@@ -39,6 +40,7 @@ impl CheckConfig {
             "  registries {outside} configured, {} by the built-in loopback registry",
             14 - outside
         ));
+        output::line(&format!("  mail       {}", config.mail.way(&config.data_dir)));
         let loaded = codes.files().filter(|file| !file.built_in).count();
         let all = codes.files().count();
         output::line(&format!(

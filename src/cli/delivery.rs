@@ -191,7 +191,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         .map_err(|_wrong| "expected a moment such as 2026-12-01T06:00:00Z".to_owned())
 }
 
-fn ago(text: &str) -> Result<Timestamp, String> {
+pub(super) fn ago(text: &str) -> Result<Timestamp, String> {
     length(text).map_or_else(
         || moment(text).map_err(|wrong| format!("{wrong}, or a length such as 90m, 2h or 1d")),
         |span| Ok(Timestamp::now().minus(span)),

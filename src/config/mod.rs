@@ -1,7 +1,11 @@
 //! The configuration: one TOML file, every key with a default, unknown keys refused, secrets by file or environment.
 
+#[macro_use]
+mod section;
+
 mod destination;
 mod keys;
+mod mail;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -21,6 +25,7 @@ use crate::validation::{Policies, Policy, PolicyError, Setting, Strictness, Trea
 pub use destination::{DestinationConfig, DialectName, EgressConfig};
 pub(crate) use keys::private_file;
 pub use keys::{Keys, KeysError};
+pub use mail::MailConfig;
 pub use secret::SecretError;
 
 /// The file with every key and its default, as `izportal check-config --example` prints it.
@@ -56,15 +61,6 @@ impl ConfigError {
     }
 }
 
-macro_rules! section {
-    ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident: $kind:ty),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$fmeta])* pub $field: $kind),+ }
-    };
-}
-
 section! {
     /// All of it. The meaning and the default of every key stand in `default.toml`.
     Config {
@@ -82,6 +78,8 @@ section! {
         gateway: GatewayConfig,
         /// Pages for people.
         portal: PortalConfig,
+        /// Letters.
+        mail: MailConfig,
         /// What is judged of a message.
         validation: ValidationConfig,
         /// How long data is kept.
@@ -274,6 +272,8 @@ section! {
         body_days: u64,
         /// Days for metadata.
         metadata_days: u64,
+        /// Days for what is known of letters.
+        letter_days: u64,
     }
 }
 
@@ -377,6 +377,7 @@ impl Config {
             }
         }
         self.check_server()?;
+        self.mail.check()?;
         self.check_loopback()?;
         self.policies()?;
         self.check_ranges()?;
@@ -508,6 +509,7 @@ impl Config {
             ("gateway.conflict_window_hours", gateway.conflict_window_hours, 0, 24 * 3_660),
             ("retention.body_days", retention.body_days, 1, 36_600),
             ("retention.metadata_days", retention.metadata_days, 1, 36_600),
+            ("retention.letter_days", retention.letter_days, 1, 36_600),
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {

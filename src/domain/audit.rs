@@ -1,5 +1,7 @@
 //! The audit trail: who changed or saw what.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::domain::Timestamp;
@@ -56,4 +58,35 @@ pub struct AuditRecord {
     pub after: Option<String>,
     /// From where.
     pub source: String,
+}
+
+impl AuditRecord {
+    /// Names of its columns in a table.
+    pub const COLUMNS: [&'static str; 8] =
+        ["id", "at", "actor", "action", "object", "before", "after", "source"];
+
+    /// Its columns as texts.
+    pub fn cells(&self) -> [String; 8] {
+        [
+            self.id.to_string(),
+            self.at.to_string(),
+            self.actor.clone(),
+            self.action.clone(),
+            self.object.clone(),
+            self.before.clone().unwrap_or_default(),
+            self.after.clone().unwrap_or_default(),
+            self.source.clone(),
+        ]
+    }
+}
+
+/// A text that no spreadsheet takes for a formula. Source: ASVS 5.0, 1.2.10.
+pub fn harmless_cell(text: &str) -> Cow<'_, str> {
+    if text.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ]) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }

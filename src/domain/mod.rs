@@ -44,7 +44,7 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
-pub use audit::{AuditRecord, By};
+pub use audit::{AuditRecord, By, harmless_cell};
 pub use county::{COUNTIES, County};
 pub use credential::{
     CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,

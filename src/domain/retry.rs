@@ -68,7 +68,7 @@ impl RetryPolicy {
 
     /// The wait after `attempts` attempts have failed: anything up to a ceiling that doubles ("full jitter"), so that what
     /// failed together does not come back together.
-    fn wait(&self, attempts: i64, dice: f64) -> Duration {
+    pub fn wait(&self, attempts: i64, dice: f64) -> Duration {
         let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(16);
         let ceiling = self.first.saturating_mul(1 << doublings).min(self.longest);
         ceiling.mul_f64(dice.clamp(0.0, 1.0)).max(SHORTEST)

@@ -80,7 +80,7 @@ fn settings() -> GatewaySettings {
         validator: Arc::new(Validator::new(Arc::clone(Codes::built_in()))),
         policies: Policies::default(),
         routing: RoutingRules { test: disagreement, production: disagreement },
-        retention: RetentionLimits { bodies: day, metadata: day },
+        retention: RetentionLimits { bodies: day, metadata: day, letters: day },
         node: "test".to_owned(),
     }
 }

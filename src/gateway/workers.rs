@@ -190,6 +190,7 @@ impl Gateway {
                     removed.bodies,
                     removed.messages,
                     removed.loopback,
+                    removed.letters,
                     "retention: {} bodies and {} messages removed",
                     removed.bodies,
                     removed.messages

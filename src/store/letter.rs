@@ -20,6 +20,9 @@ use crate::store::{Part, Store, StoreError, Vault};
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
+/// How long a letter is tried.
+const HOLD: Duration = Duration::from_hours(48);
+
 /// Characters of a subject.
 const LONGEST_SUBJECT: usize = 200;
 
@@ -68,6 +71,7 @@ impl Postbox {
                 letter::state.eq(LetterState::Queued),
                 letter::attempts.eq(0_i64),
                 letter::next_attempt_at.eq(now),
+                letter::give_up_at.eq(now.plus(HOLD)),
                 letter::created_at.eq(now),
             ))
             .execute(conn)?;
@@ -110,8 +114,8 @@ pub struct ClaimedLetter {
     pub subject: String,
     /// Attempts begun, this one included.
     pub attempts: i64,
-    /// When it was written.
-    pub created_at: Timestamp,
+    /// When it is not tried any more.
+    pub give_up_at: Timestamp,
     /// Text and HTML; an error when they cannot be opened.
     pub words: Result<(String, String), StoreError>,
 }
@@ -245,11 +249,11 @@ impl Store {
             return Ok(vec![]);
         }
         let rows = self.write(move |conn| claim(conn, now, now.plus(lease), limit)).await?;
-        let opened = |(id, to, subject, attempts, created_at, body): ClaimRow| {
+        let opened = |(id, to, subject, attempts, give_up_at, body): ClaimRow| {
             let words = body
                 .ok_or(StoreError::Locked("it is not there"))
                 .and_then(|body| self.letter_words(id, body));
-            ClaimedLetter { id, to, subject, attempts, created_at, words }
+            ClaimedLetter { id, to, subject, attempts, give_up_at, words }
         };
         Ok(rows.into_iter().map(opened).collect())
     }
@@ -337,6 +341,7 @@ impl Store {
                 .set((
                     letter::state.eq(LetterState::Queued),
                     letter::next_attempt_at.eq(by.at),
+                    letter::give_up_at.eq(by.at.plus(HOLD)),
                     letter::settled_at.eq(None::<Timestamp>),
                 ))
                 .execute(conn)?;
@@ -360,6 +365,17 @@ impl Store {
                 .set((letter::state.eq(LetterState::GivenUp), letter::settled_at.eq(Some(by.at))))
                 .execute(conn)?;
             changed(conn, &auditor, "letter.give-up", &before)
+        })
+        .await
+    }
+
+    /// Makes every letter that waits due at once: nobody has one in hand any more.
+    pub async fn letter_release_all(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |conn| {
+            diesel::update(letter::table.filter(is_queued()))
+                .set(letter::next_attempt_at.eq(now))
+                .execute(conn)?;
+            Ok(())
         })
         .await
     }
@@ -430,7 +446,7 @@ fn claim(
             letter::recipient,
             letter::subject,
             letter::attempts,
-            letter::created_at,
+            letter::give_up_at,
             letter::body,
         ))
         .load(conn)?);

@@ -167,7 +167,8 @@ fn make(
 ) -> Result<Registered, StoreError> {
     let name = new.answers.get("site_name").to_owned();
     let zip = new.answers.get("zip");
-    let namesakes = profile::namesakes(conn, &name, zip)?.into_iter().map(|one| one.id).collect();
+    let namesakes: Vec<SiteId> =
+        profile::namesakes(conn, &name, zip)?.into_iter().map(|one| one.id).collect();
     let organization = match represented(conn, new)? {
         Some(organization) => organization,
         None => profile::create_organization(conn, &new.organization, now)?,
@@ -185,9 +186,10 @@ fn make(
         Some(facility) => ask_facility(conn, facility, &site, now)?,
         None => vec![],
     };
+    ask_staff(conn, new, organization, &site, &namesakes, now)?;
     raise_revision(conn)?;
     let region = new.organization.region;
-    let made = Registered {
+    Ok(Registered {
         organization,
         site,
         name,
@@ -196,35 +198,7 @@ fn make(
         people,
         facility_people,
         namesakes,
-    };
-    ask_staff(conn, new, &made, now)?;
-    Ok(made)
-}
-
-/// Lets staff look at a Site that registered itself.
-fn ask_staff(
-    conn: &mut DbConnection,
-    new: &NewRegistration,
-    made: &Registered,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(contact) = made.people.first() else { return Ok(()) };
-    let duplicate =
-        |id: &SiteId| format!("Possible duplicate: {id} has the same name and ZIP code.");
-    let request = NewRequest {
-        kind: RequestKind::Registration,
-        title: format!("{} ({})", made.name, made.site),
-        region: made.region,
-        organization: Some(made.organization),
-        site: Some(made.site.clone()),
-        requested_by: Some(contact.account),
-        email: contact.email.clone(),
-        answers: new.answers.clone(),
-        before: None,
-        flags: made.namesakes.iter().map(duplicate).collect(),
-    };
-    request::create(conn, &request, now)?;
-    Ok(())
+    })
 }
 
 /// The organization of the same name that the Site Contact represents already.
@@ -363,6 +337,33 @@ pub(super) fn place(
         is_new,
         waits: is_new && waits,
     })
+}
+
+/// Puts a registration before the staff of its region, who look at it afterwards.
+fn ask_staff(
+    conn: &mut DbConnection,
+    new: &NewRegistration,
+    organization: OrganizationId,
+    site: &SiteId,
+    namesakes: &[SiteId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(contact) = new.people.first() else { return Ok(()) };
+    let flag = |id: &SiteId| format!("{id} has the same name and ZIP code: the same Site?");
+    let asked = NewRequest {
+        kind: RequestKind::Registration,
+        title: new.answers.get("site_name").to_owned(),
+        region: new.organization.region,
+        organization: Some(organization),
+        site: Some(site.clone()),
+        requested_by: None,
+        email: contact.email.clone(),
+        answers: new.answers.clone(),
+        before: None,
+        flags: namesakes.iter().map(flag).collect(),
+    };
+    request::create(conn, &asked, now)?;
+    Ok(())
 }
 
 /// Asks a Sending Facility to send for a Site; gives the addresses of those who can consent.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use diesel::prelude::*;
 use serde::Serialize;
 
-use crate::domain::{MessageId, MessageState, Timestamp};
+use crate::domain::{LetterState, MessageId, MessageState, Timestamp};
 use crate::store::connection::DbConnection;
-use crate::store::schema::{delivery, diagnostic, loopback_message, message, payload};
+use crate::store::schema::{delivery, diagnostic, letter, loopback_message, message, payload};
 use crate::store::{Store, StoreError};
 
 /// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
@@ -23,17 +23,21 @@ pub struct RetentionLimits {
     pub bodies: Duration,
     /// Metadata, diagnostics and deliveries.
     pub metadata: Duration,
+    /// What is known of letters; their words go with the bodies.
+    pub letters: Duration,
 }
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Removed {
-    /// Bodies with their replies.
+    /// Bodies with their replies, and words of letters.
     pub bodies: usize,
     /// Messages with all that was known of them.
     pub messages: usize,
     /// Messages of the loopback registry.
     pub loopback: usize,
+    /// Letters.
+    pub letters: usize,
 }
 
 impl Store {
@@ -52,6 +56,7 @@ impl Store {
             total.bodies += removed.bodies;
             total.messages += removed.messages;
             total.loopback += removed.loopback;
+            total.letters += removed.letters;
         }
     }
 
@@ -63,11 +68,13 @@ impl Store {
     ) -> Result<Removed, StoreError> {
         let bodies_before = MessageId::first_at(now.minus(limits.bodies));
         let metadata_before = MessageId::first_at(now.minus(limits.metadata));
+        let letters_before = MessageId::first_at(now.minus(limits.letters));
         self.write(move |conn| {
             Ok(Removed {
-                bodies: remove_bodies(conn, bodies_before)?,
+                bodies: remove_bodies(conn, bodies_before)? + remove_words(conn, bodies_before)?,
                 messages: remove_messages(conn, metadata_before)?,
                 loopback: remove_loopback(conn, bodies_before)?,
+                letters: remove_letters(conn, letters_before)?,
             })
         })
         .await
@@ -111,4 +118,30 @@ fn remove_loopback(conn: &mut DbConnection, before: MessageId) -> Result<usize, 
         .load::<MessageId>(conn)?;
     Ok(diesel::delete(loopback_message::table.filter(loopback_message::id.eq_any(ids)))
         .execute(conn)?)
+}
+
+/// The words of letters that were not sent; of those that were they are gone already.
+fn remove_words(conn: &mut DbConnection, before: MessageId) -> Result<usize, StoreError> {
+    let ids = letter::table
+        .filter(letter::id.lt(before))
+        .filter(letter::state.ne(LetterState::Queued))
+        .filter(letter::body.is_not_null())
+        .order(letter::id.asc())
+        .select(letter::id)
+        .limit(BATCH)
+        .load::<MessageId>(conn)?;
+    Ok(diesel::update(letter::table.filter(letter::id.eq_any(ids)))
+        .set(letter::body.eq(None::<Vec<u8>>))
+        .execute(conn)?)
+}
+
+fn remove_letters(conn: &mut DbConnection, before: MessageId) -> Result<usize, StoreError> {
+    let ids = letter::table
+        .filter(letter::id.lt(before))
+        .filter(letter::state.ne(LetterState::Queued))
+        .order(letter::id.asc())
+        .select(letter::id)
+        .limit(BATCH)
+        .load::<MessageId>(conn)?;
+    Ok(diesel::delete(letter::table.filter(letter::id.eq_any(ids))).execute(conn)?)
 }

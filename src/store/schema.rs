@@ -390,6 +390,7 @@ table! {
         state -> Text,
         attempts -> BigInt,
         next_attempt_at -> Timestamp,
+        give_up_at -> Timestamp,
         last_error -> Nullable<Text>,
         created_at -> Timestamp,
         settled_at -> Nullable<Timestamp>,

@@ -671,12 +671,12 @@ async fn retention_removes_what_is_delivered_and_never_what_is_not() {
     let later = Timestamp::now().plus(Duration::from_secs(1));
     let year = Duration::from_hours(24 * 365);
 
-    let bodies = RetentionLimits { bodies: Duration::ZERO, metadata: year };
+    let bodies = RetentionLimits { bodies: Duration::ZERO, metadata: year, letters: year };
     let bodies = app.store().retention_sweep(bodies, later).await.unwrap();
     let body_of_done = app.store().message_payload(done, Part::Body).await.unwrap();
     let body_of_waiting = app.store().message_payload(kept, Part::Body).await.unwrap();
     let known: Vec<String> = messages(&app).await.into_iter().map(|one| one.control_id).collect();
-    let all = RetentionLimits { bodies: Duration::ZERO, metadata: Duration::ZERO };
+    let all = RetentionLimits { bodies: Duration::ZERO, metadata: Duration::ZERO, letters: year };
     let all = app.store().retention_sweep(all, later).await.unwrap();
     let left: Vec<String> = messages(&app).await.into_iter().map(|one| one.control_id).collect();
 

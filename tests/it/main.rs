@@ -16,6 +16,7 @@
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
+//! - `mail`: letters leave once, come again, bounce, are held; nothing of them is told elsewhere
 //! - `operations`: alerts, their run-book and the metrics behind them belong together
 //! - `outage`: the database cannot be written, the disk is full
 //! - `outcome`: what became of a message, asked by its sender
@@ -56,6 +57,7 @@ mod endurance;
 mod envelopes;
 mod faults;
 mod floors;
+mod mail;
 mod nist;
 mod operations;
 mod outage;

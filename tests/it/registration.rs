@@ -264,3 +264,153 @@ async fn steps_cannot_be_skipped_and_fields_that_are_not_asked_are_not_taken() {
     );
     assert_eq!(browser.visit("/register/sent").await.path, "/register");
 }
+
+/// The one Site that is registered.
+async fn the_site(app: &TestApp) -> izportal::domain::Site {
+    let sites = app.store().site_list().await.unwrap();
+    assert_eq!(sites.len(), 1, "{sites:?}");
+    sites.into_iter().next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_in_the_letter_registers_the_site_once() {
+    let app = TestApp::start().await;
+    let browser = app.browser();
+    fill_in(&browser, "direct").await;
+    browser.submit("/register/review", &[]).await;
+    let mail = app.mail_to("ana@larkspur.example", "Confirm your e-mail address").await;
+    let link = mail.link("/verify/");
+
+    let other = app.browser();
+    other.visit(&link).await.says(&["Confirm the registration of Larkspur Pediatrics, Alameda"]);
+    assert!(app.store().site_list().await.unwrap().is_empty(), "looking changes nothing");
+    let done = other.submit(&link, &[]).await;
+
+    done.says(&["Larkspur Pediatrics is registered", "DE-000001", "CAIRBA", "DE-000001-T"]);
+    let site = the_site(&app).await;
+    assert_eq!((site.id.as_str(), site.county.as_deref()), ("DE-000001", Some("06001")));
+    for to in ["ana@larkspur.example", "ben@larkspur.example"] {
+        let told = app.mail_to(to, "DE-000001").await;
+        assert!(told.text.contains("CAIRBA") && told.text.contains("DE-000001-T"), "{}", told.text);
+        told.link("/set-password/");
+    }
+    other.visit(&link).await.says(&["This link does not work any more"]);
+    other.submit(&link, &[]).await.says(&["This link does not work any more"]);
+    the_site(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_letter_ends_the_link_of_the_first() {
+    let app = TestApp::start().await;
+    let browser = app.browser();
+    fill_in(&browser, "direct").await;
+    browser.submit("/register/review", &[]).await;
+    let first = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
+
+    browser.submit("/register/sent", &[]).await.says(&["We have sent another letter"]);
+    app.until("there are two letters", || async {
+        app.mails_to("ana@larkspur.example").await.len() == 2
+    })
+    .await;
+    let second = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
+
+    assert_ne!(first, second);
+    browser.visit(&first).await.says(&["This link does not work any more"]);
+    browser.visit(&second).await.says(&["Confirm the registration"]);
+    for _ in 0..20 {
+        browser.submit("/register/sent", &[]).await;
+    }
+    browser.submit("/register/sent", &[]).await.says(&["too many letters to this address"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_registration_goes_on_in_another_browser_and_ends_in_the_first() {
+    let app = TestApp::start().await;
+    let (browser, other) = (app.browser(), app.browser());
+    browser.visit("/register").await;
+    browser.submit("/register", &[]).await;
+    browser.submit("/register/type", &[("site_type", "direct")]).await;
+    browser.submit("/register/county", good("county")).await;
+
+    let bad = browser.submit("/register/save", &[("email", "nobody")]).await;
+    assert_eq!(bad.errors().len(), 1, "{:?}", bad.errors());
+    browser
+        .submit("/register/save", &[("email", "ana@larkspur.example")])
+        .await
+        .says(&["We have sent the link"]);
+    let link = app.mail_to("ana@larkspur.example", "saved").await.link("/resume/");
+    other.visit(&link).await.says(&["Go on where you stopped"]);
+    let overview = other.submit(&link, &[]).await;
+
+    overview.is_at("/register").says(&["Go on where you stopped", "Answered"]);
+    other.visit("/register/county").await.is_at("/register/county");
+    assert_eq!(
+        browser.visit("/register/county").await.path,
+        "/register",
+        "the old key opens nothing"
+    );
+    other.submit(&link, &[]).await.says(&["This link does not work any more"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_answers_the_ehr_questions_and_sees_nothing_else() {
+    let app = TestApp::start().await;
+    let (browser, vendor) = (app.browser(), app.browser());
+    browser.visit("/register").await;
+    browser.submit("/register", &[]).await;
+    browser.submit("/register/type", &[("site_type", "direct")]).await;
+    browser.submit("/register/county", good("county")).await;
+    browser.submit("/register/site", good("site")).await;
+    let asked = [("your_name", "Ana Muster"), ("email", "cleo@chartwell.example")];
+    browser.submit("/register/invite", &asked).await.says(&["We have sent the link"]);
+
+    let link = app.mail_to("cleo@chartwell.example", "EHR").await.link("/help-with/");
+    vendor.visit(&link).await;
+    let page = vendor.submit(&link, &[]).await;
+    page.is_at("/help-with").says(&["Larkspur Pediatrics", "Product and version"]);
+    assert!(!page.html.contains("12 Invented Street"));
+    let answers = [good("ehr"), good("vendor-contact"), &[("site_name", "Mine")]].concat();
+    let missing = vendor.submit("/help-with", &answers[1..]).await;
+    assert_eq!(missing.errors()[0].0, "ehr_product");
+    vendor.submit("/help-with", &answers).await.says(&["Thank you"]);
+
+    assert_eq!(vendor.visit("/register/site").await.path, "/register");
+    let ehr = browser.visit("/register/ehr").await;
+    assert!(ehr.html.contains("ChartWell 7.2"), "{}", ehr.html);
+    assert!(browser.visit("/register/site").await.html.contains("value=\"Larkspur Pediatrics\""));
+    vendor.set_cookie("__Host-help", "1.site.9999999999.00");
+    vendor.visit("/help-with").await.says(&["This link does not work any more"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sending_facility_is_found_by_its_name_and_asked_for_its_consent() {
+    let app = TestApp::start().await;
+    let browser = app.browser();
+    for place in 1..=2 {
+        let facility = app.browser();
+        fill_in(&facility, "sending-facility").await;
+        facility.submit("/register/review", &[]).await;
+        let confirmations = || async {
+            let mails = app.mails_to("ana@larkspur.example").await;
+            mails.iter().filter(|mail| mail.subject.contains("Confirm")).count()
+        };
+        app.until("the letter is there", || async { confirmations().await == place }).await;
+        let link = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
+        facility.visit(&link).await;
+        facility.submit(&link, &[]).await.says(&["Quill Exchange is registered"]);
+    }
+    browser.visit("/register").await;
+    browser.submit("/register", &[]).await;
+    browser.submit("/register/type", &[("site_type", "through-facility")]).await;
+    browser.submit("/register/county", good("county")).await;
+
+    let none =
+        browser.submit("/register/sending-facility", &[("sending_facility", "Nobody")]).await;
+    assert!(none.errors()[0].1.contains("No Sending Facility"), "{:?}", none.errors());
+    let several =
+        browser.submit("/register/sending-facility", &[("sending_facility", "quill")]).await;
+    several.says(&["Which Sending Facility do you mean?", "SF-000001", "SF-000002"]);
+    let chosen =
+        browser.submit("/register/sending-facility", &[("sending_facility", "SF-000002")]).await;
+    assert_eq!(chosen.path, "/register/site");
+}

@@ -204,6 +204,7 @@ CREATE TABLE letter (
     state TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'bounced', 'given-up', 'held')),
     attempts BIGINT NOT NULL,
     next_attempt_at TIMESTAMP NOT NULL,
+    give_up_at TIMESTAMP NOT NULL,
     last_error TEXT,
     created_at TIMESTAMP NOT NULL,
     settled_at TIMESTAMP

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use izportal::store::LetterFilter;
+
 use crate::support::TestApp;
 
 /// A visitor with cookies of their own.
@@ -218,4 +220,52 @@ fn encoded(name: &str, value: &str) -> String {
         })
     };
     format!("{}={}", escape(name), escape(value))
+}
+
+/// A letter as its reader has it.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
+
+impl Mail {
+    /// The path of the link in it that begins so.
+    #[track_caller]
+    pub(crate) fn link(&self, begin: &str) -> String {
+        let found = self.text.split_whitespace().find_map(|word| {
+            let (_, path) = word.strip_prefix("https://")?.split_once('/')?;
+            let path = format!("/{path}");
+            path.starts_with(begin).then_some(path)
+        });
+        found.unwrap_or_else(|| panic!("no link {begin} in {}", self.text))
+    }
+}
+
+impl TestApp {
+    /// Waits for the newest letter to an address whose subject holds a text.
+    pub(crate) async fn mail_to(&self, address: &str, subject: &str) -> Mail {
+        for _ in 0..200 {
+            if let Some(mail) =
+                self.mails_to(address).await.into_iter().find(|mail| mail.subject.contains(subject))
+            {
+                return mail;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("no letter to {address} about {subject:?}: {:?}", self.mails_to(address).await);
+    }
+
+    /// The letters to an address that have left, the newest first.
+    pub(crate) async fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let filter = LetterFilter { to: Some(address.parse().unwrap()), ..LetterFilter::default() };
+        let mut mails = vec![];
+        for record in self.store().letter_list(filter, 100).await.unwrap() {
+            let (record, words) = self.store().letter_by_id(record.id).await.unwrap();
+            if let Some((text, _)) = words {
+                mails.push(Mail { subject: record.subject, text });
+            }
+        }
+        mails
+    }
 }

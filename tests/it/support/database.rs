@@ -130,7 +130,12 @@ impl TestDatabase {
 
     /// How many deliveries are queued.
     pub(crate) fn queued(&self, data_dir: &Path) -> i32 {
-        let sql = "SELECT CAST(count(*) AS INTEGER) AS number FROM delivery WHERE state = 'queued'";
+        self.count(data_dir, "delivery WHERE state = 'queued'")
+    }
+
+    /// How many rows there are of a table, under a condition or without.
+    pub(crate) fn count(&self, data_dir: &Path, of: &str) -> i32 {
+        let sql = format!("SELECT CAST(count(*) AS INTEGER) AS number FROM {of}");
         #[cfg(feature = "postgres")]
         if let Some((url, schema)) = &self.postgres {
             let mut conn = diesel::PgConnection::establish(url).unwrap();

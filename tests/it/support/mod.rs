@@ -6,6 +6,7 @@ mod database;
 pub(crate) mod fault;
 mod logs;
 pub(crate) mod peer;
+pub(crate) mod post;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod soap;
