@@ -13,7 +13,9 @@ use serde_json::json;
 
 use crate::app::Base;
 use crate::cli::accounts::{AccountVerb, StaffVerb};
+use crate::cli::audit::AuditVerb;
 use crate::cli::delivery::DeliveryCommand;
+use crate::cli::mail::MailVerb;
 use crate::cli::registry::{self, RegistryVerb};
 use crate::cli::{ConfigFile, Failure, Format, output};
 use crate::config::{Config, private_file};
@@ -26,7 +28,7 @@ use crate::domain::{
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
 
-/// Create and change organizations, Sites, links and credentials; look at messages and at the loopback registry
+/// Create and change organizations, Sites, links and credentials; look at messages, letters and the audit trail
 #[derive(Args)]
 pub(super) struct Admin {
     #[command(flatten)]
@@ -72,6 +74,12 @@ enum Noun {
     /// Help for accounts of the portal
     #[command(subcommand)]
     Account(AccountVerb),
+    /// Letters: the outbox, and whether they leave
+    #[command(subcommand)]
+    Mail(MailVerb),
+    /// Who did what, and the proof that nothing of it was changed
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Copy the embedded database to a file, while the service runs
     Backup {
         /// The file; it must not exist
@@ -269,7 +277,7 @@ impl Admin {
         let config = self.config.load()?;
         let base = Base::open(&config, false).await?;
         let by = By::cli(&self.by, Timestamp::now());
-        let desk = Desk { format, by, store: Arc::clone(&base.store), base, config };
+        let desk = Desk { config, format, by, store: Arc::clone(&base.store), base };
         let result = match self.noun {
             Noun::Organization(verb) => desk.organization(verb).await,
             Noun::Site(verb) => desk.site(verb).await,
@@ -280,6 +288,8 @@ impl Admin {
             Noun::Registry(verb) => desk.registry(verb).await,
             Noun::Staff(verb) => desk.staff(verb).await,
             Noun::Account(verb) => desk.account(verb).await,
+            Noun::Mail(verb) => desk.mail(verb).await,
+            Noun::Audit(verb) => desk.audit(verb).await,
             Noun::Backup { file } => desk.backup(file).await,
             Noun::Region(_) => Ok(()),
         };
@@ -290,11 +300,11 @@ impl Admin {
 
 /// One administrator at work.
 pub(super) struct Desk {
+    pub(super) config: Config,
     base: Base,
     pub(super) store: Arc<Store>,
     format: Format,
     pub(super) by: By,
-    config: Config,
 }
 
 impl Desk {

@@ -2,11 +2,13 @@
 
 mod accounts;
 mod admin;
+mod audit;
 mod check_config;
 mod codes;
 mod delivery;
 mod demo;
 mod input;
+mod mail;
 mod migrate;
 mod output;
 mod registry;
@@ -37,7 +39,7 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Create and change organizations, Sites, links and credentials; look at messages and at the loopback registry
+    /// Create and change organizations, Sites, links and credentials; look at messages, letters and the audit trail
     Admin(admin::Admin),
     /// Read a configuration and say what is wrong with it
     CheckConfig(check_config::CheckConfig),
