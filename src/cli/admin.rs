@@ -305,7 +305,6 @@ pub(super) struct Desk {
     pub(super) store: Arc<Store>,
     format: Format,
     pub(super) by: By,
-    config: Config,
 }
 
 impl Desk {

@@ -22,6 +22,7 @@ mod ids;
 mod letter;
 mod map;
 mod message;
+mod note_template;
 mod organization;
 mod passphrase;
 pub mod questions;
@@ -44,8 +45,8 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
-pub use clinician::{Clinician, ClinicianState};
 pub use audit::{AuditRecord, By, harmless_cell};
+pub use clinician::{Clinician, ClinicianState};
 pub use county::{COUNTIES, County};
 pub use credential::{
     CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,
@@ -63,6 +64,7 @@ pub use ids::{
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
+pub use note_template::{NOTE_TEMPLATES, NoteTemplate};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};

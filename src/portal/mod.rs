@@ -5,12 +5,16 @@
 //! `sites`, and `store` for reading.
 
 mod assets;
+mod draft_pages;
+mod enroll;
 mod form;
 mod guide;
 mod links;
 mod organization;
 mod page;
 mod register;
+mod requests;
+mod staff;
 mod visit;
 
 use std::sync::Arc;
@@ -62,10 +66,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
         web::scope("")
             .wrap(actix_web::middleware::from_fn(visit::protect))
             .configure(assets::routes)
+            .configure(enroll::routes)
             .configure(guide::routes)
             .configure(links::routes)
             .configure(organization::routes)
             .configure(register::routes)
+            .configure(requests::routes)
+            .configure(staff::routes)
             .default_service(web::route().to(not_found)),
     );
 }

@@ -18,6 +18,8 @@ use crate::domain::form::Answers;
 use crate::domain::{By, Timestamp, hex};
 use crate::portal::page::{self, Failure};
 use crate::portal::{Layout, Portal};
+use crate::sites::{Browser, SignedIn};
+use crate::store::StoreError;
 
 /// A route for looking: `GET` and `HEAD`.
 pub(super) fn get() -> Route {
@@ -26,6 +28,9 @@ pub(super) fn get() -> Route {
 
 /// Marks a browser, so that a form that it posts is known to be one that it was given. Says nothing of who it is.
 const VISITOR_COOKIE: &str = "__Host-visitor";
+
+/// Holds the token of the session.
+pub(super) const SESSION_COOKIE: &str = "__Host-session";
 
 /// Bytes of a form without files.
 const LONGEST_FORM: usize = 64 * 1024;
@@ -85,6 +90,19 @@ impl Visit {
     /// The portal.
     pub(super) fn portal(&self) -> &Portal {
         &self.portal
+    }
+
+    /// The browser that asks.
+    pub(super) fn browser(&self) -> Browser {
+        Browser { address: self.address.clone(), agent: self.agent.clone(), now: self.now }
+    }
+
+    /// Who is signed in, when somebody is.
+    pub(super) async fn signed_in(&self) -> Result<Option<SignedIn>, StoreError> {
+        match self.cookie(SESSION_COOKIE) {
+            Some(token) => self.portal.sites.signed_in(&token, self.now).await,
+            None => Ok(None),
+        }
     }
 
     /// Who does something, for the audit trail.

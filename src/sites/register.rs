@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::form::Answers;
+use crate::domain::form::{Answers, Page};
 use crate::domain::{
     AGREEMENT, AccessLevel, By, CREDENTIAL_PURPOSE, County, Draft, DraftKind, DraftState,
     EmailAddress, Letter, LinkPurpose, OneTimeToken, Password, Role, SiteKind, Timestamp,
@@ -86,7 +86,12 @@ impl Sites {
     /// Sends a registration or an enrolment off: its contact gets the link to confirm the address.
     pub async fn register(&self, draft: &Draft, by: By) -> Result<Submitted, StoreError> {
         let form = draft.form();
-        if let Some(page) = form.first_open(&draft.answers) {
+        // Every answer once more: what was good when it was given may not be today, or with the answers given since.
+        let today = by.at.utc().date_naive();
+        let is_open = |page: &&Page| {
+            !page.is_answered(&draft.answers) || page.read(&draft.answers, today).is_err()
+        };
+        if let Some(page) = form.asked(&draft.answers).find(is_open) {
             return Ok(Submitted::Incomplete(page.slug));
         }
         let Ok(to) = draft.contact("email").parse::<EmailAddress>() else {

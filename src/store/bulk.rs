@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    AccountId, County, OrganizationId, Refusal, RegionCode, SecretHash, SiteId, SiteKind,
-    SiteStatus, Timestamp,
+    AccountId, County, EmailAddress, OrganizationId, Refusal, RegionCode, RequestKind, SecretHash,
+    SiteId, SiteKind, SiteStatus, Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
-use crate::store::profile::{Namesake, create_site_profile, name_key};
+use crate::store::profile::{Namesake, create_site_profile, name_key, namesakes};
 use crate::store::registration::{ask_facility, issue_credential};
+use crate::store::request::{self, NewRequest};
 use crate::store::schema::{bulk_upload, site, site_profile};
 use crate::store::{Deed, Store, StoreError, site as sites};
 
@@ -87,6 +88,7 @@ fn make(
     organization: OrganizationId,
     row: &SiteRow,
     secret: SecretHash,
+    by: &(AccountId, EmailAddress),
     now: Timestamp,
 ) -> Result<BulkSite, StoreError> {
     let answers = &row.answers;
@@ -111,6 +113,22 @@ fn make(
         ))
         .execute(conn)?;
     create_site_profile(conn, &id, answers, now)?;
+    let like = namesakes(conn, &name, answers.get("zip"))?;
+    let flag =
+        |one: &Namesake| format!("{} has the same name and ZIP code: the same Site?", one.id);
+    let asked = NewRequest {
+        kind: RequestKind::Registration,
+        title: name.clone(),
+        region,
+        organization: Some(organization),
+        site: Some(id.clone()),
+        requested_by: Some(by.0),
+        email: by.1.clone(),
+        answers: answers.clone(),
+        before: None,
+        flags: like.iter().filter(|one| one.id != id).map(flag).collect(),
+    };
+    request::create(conn, &asked, now)?;
     let username = format!("{id}-T");
     issue_credential(conn, &id, &username, secret, now)?;
     if let Ok(facility) = answers.get("sending_facility").parse::<SiteId>() {
@@ -161,7 +179,8 @@ impl Store {
         self.read(move |conn| find(conn, organization, id)).await
     }
 
-    /// Makes the Sites of an upload; `secrets` are keyed hashes of what nobody has seen, one for each row.
+    /// Makes the Sites of an upload, which `by` asked for; `secrets` are keyed hashes of what nobody has seen, one for each
+    /// row. Staff look at each Site as at any registration.
     ///
     /// # Errors
     /// When it was confirmed before, or waited too long.
@@ -170,6 +189,7 @@ impl Store {
         organization: OrganizationId,
         id: i64,
         secrets: Vec<SecretHash>,
+        by: (AccountId, EmailAddress),
         deed: Deed,
     ) -> Result<Vec<BulkSite>, StoreError> {
         let doing = self.doing(deed);
@@ -187,7 +207,7 @@ impl Store {
                 .rows
                 .iter()
                 .zip(secrets)
-                .map(|(row, secret)| make(conn, organization, row, secret, doing.now))
+                .map(|(row, secret)| make(conn, organization, row, secret, &by, doing.now))
                 .collect::<Result<Vec<_>, _>>()?;
             let result = serde_json::to_string(&made).map_err(unreadable)?;
             diesel::update(bulk_upload::table.find(id))

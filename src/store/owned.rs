@@ -10,34 +10,12 @@ use crate::domain::{
 };
 use crate::store::connection::DbConnection;
 use crate::store::draft::read_answers;
+use crate::store::profile::OrganizationRecord;
 use crate::store::schema::{
     account, agreement_acceptance, clinician, credential, membership, organization,
     organization_profile, request, site, site_link,
 };
 use crate::store::{Store, StoreError, audit, credential as credentials, site as sites};
-
-/// An organization with what it told of itself.
-#[derive(Debug, Clone)]
-pub struct OrganizationRecord {
-    /// Its number.
-    pub id: OrganizationId,
-    /// Its name.
-    pub name: String,
-    /// When it was recorded.
-    pub created_at: Timestamp,
-    /// What it came for.
-    pub access_level: AccessLevel,
-    /// Whether it takes part.
-    pub state: OrganizationState,
-    /// Its ID as an enrolled organization.
-    pub provider_id: Option<String>,
-    /// FIPS code of its county.
-    pub county: Option<String>,
-    /// Its region.
-    pub region: Option<RegionCode>,
-    /// What it answered; nothing when it was recorded by `admin`.
-    pub answers: Answers,
-}
 
 /// An acceptance of the agreement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,11 +214,6 @@ impl Store {
         id: OrganizationId,
     ) -> Result<OrganizationRecord, StoreError> {
         self.read(move |conn| record(conn, id)).await
-    }
-
-    /// The Sites of an organization, by ID.
-    pub async fn organization_sites(&self, id: OrganizationId) -> Result<Vec<Site>, StoreError> {
-        self.read(move |conn| sites::of_organization(conn, id)).await
     }
 
     /// A Site of an organization.

@@ -56,6 +56,15 @@ pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Site>, StoreError> {
     Ok(site::table.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
 }
 
+/// The Sites of an organization, by ID.
+pub(super) fn of_organization(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+) -> Result<Vec<Site>, StoreError> {
+    let rows = site::table.filter(site::organization_id.eq(id)).order(site::id.asc());
+    Ok(rows.load::<Row>(conn)?.into_iter().map(from_row).collect())
+}
+
 pub(super) fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
     site::table
         .find(id)
@@ -63,15 +72,6 @@ pub(super) fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreE
         .optional()?
         .map(from_row)
         .ok_or_else(|| StoreError::NotFound(format!("Site {id}")))
-}
-
-/// The Sites of an organization, by ID.
-pub(super) fn of_organization(
-    conn: &mut DbConnection,
-    id: OrganizationId,
-) -> Result<Vec<Site>, StoreError> {
-    let owned = site::table.filter(site::organization_id.eq(id));
-    Ok(owned.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
 }
 
 /// A Site for the trail.

@@ -160,7 +160,9 @@ impl Sites {
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let deed = Deed { by: member.by(browser), letters: self.bulk_letters(&upload).await? };
-        Ok(self.store.bulk_confirm(member.organization(), id, secrets, deed).await?)
+        let account = &member.who().principal.account;
+        let by = (account.id, account.email.clone());
+        Ok(self.store.bulk_confirm(member.organization(), id, secrets, by, deed).await?)
     }
 
     /// Tells each Sending Facility once that it is asked to send.
