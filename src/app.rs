@@ -488,12 +488,7 @@ fn portal(
     if !config.portal.enabled {
         return None;
     }
-    let settings = SitesSettings {
-        public_url: public_url.to_owned(),
-        help_desk: config.portal.help_desk.clone(),
-        training_videos: config.portal.training_videos.clone(),
-    };
-    let sites = Sites::new(Arc::clone(gateway.store()), key, settings);
+    let sites = sites(config, Arc::clone(gateway.store()), key, public_url);
     let connected =
         config.regions.values().any(|one| one.test.is_some() || one.production.is_some());
     let settings = PortalSettings {
@@ -507,6 +502,24 @@ fn portal(
         production_ids: config.gateway.production_processing_ids.join(" or "),
     };
     Some(Data::new(Portal::new(Arc::new(sites), settings)))
+}
+
+/// What happens to Sites and people, as an installation has decided it.
+pub fn sites(config: &Config, store: Arc<Store>, key: ServerKey, public_url: &str) -> Sites {
+    let settings = SitesSettings {
+        public_url: public_url.to_owned(),
+        help_desk: config.portal.help_desk.clone(),
+        training_videos: config.portal.training_videos.clone(),
+    };
+    Sites::new(store, key, settings)
+}
+
+/// The public address, where nothing is listened on: as configured, else by the port that a service would listen on.
+pub fn address(config: &Config) -> String {
+    match config.server.public_url.trim_end_matches('/') {
+        "" => format!("https://localhost:{}", config.server.listen.port()),
+        url => url.to_owned(),
+    }
 }
 
 /// Whether an address is reached from its own machine only, where other services share its name.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::Base;
+use crate::cli::accounts::{AccountVerb, StaffVerb};
 use crate::cli::audit::AuditVerb;
 use crate::cli::delivery::DeliveryCommand;
 use crate::cli::mail::MailVerb;
@@ -21,8 +22,8 @@ use crate::config::{Config, private_file};
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     By, COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
-    MessageState, OrganizationId, Password, REGIONS, RegionCode, SiteId, SiteKind, SiteStatus,
-    Timestamp,
+    MessageState, OrganizationId, Password, REGIONS, RegionCode, ServerKey, SiteId, SiteKind,
+    SiteStatus, Timestamp,
 };
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
@@ -67,6 +68,12 @@ enum Noun {
     /// What the built-in loopback registry holds, and how it behaves
     #[command(subcommand)]
     Registry(RegistryVerb),
+    /// People who work for CDPH; the first administrator is made here
+    #[command(subcommand)]
+    Staff(StaffVerb),
+    /// Help for accounts of the portal
+    #[command(subcommand)]
+    Account(AccountVerb),
     /// Letters: the outbox, and whether they leave
     #[command(subcommand)]
     Mail(MailVerb),
@@ -270,7 +277,7 @@ impl Admin {
         let config = self.config.load()?;
         let base = Base::open(&config, false).await?;
         let by = By::cli(&self.by, Timestamp::now());
-        let desk = Desk { config, format, by, store: Arc::clone(&base.store), base };
+        let desk = Desk { format, by, store: Arc::clone(&base.store), base, config };
         let result = match self.noun {
             Noun::Organization(verb) => desk.organization(verb).await,
             Noun::Site(verb) => desk.site(verb).await,
@@ -279,6 +286,8 @@ impl Admin {
             Noun::Message(verb) => desk.message(verb).await,
             Noun::Delivery(command) => command.run(&desk.base, format, desk.by.clone()).await,
             Noun::Registry(verb) => desk.registry(verb).await,
+            Noun::Staff(verb) => desk.staff(verb).await,
+            Noun::Account(verb) => desk.account(verb).await,
             Noun::Mail(verb) => desk.mail(verb).await,
             Noun::Audit(verb) => desk.audit(verb).await,
             Noun::Backup { file } => desk.backup(file).await,
@@ -299,6 +308,14 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn key(&self) -> ServerKey {
+        self.base.key.clone()
+    }
+
     pub(super) fn show<T: Serialize>(&self, thing: &T) {
         output::show(self.format, thing);
     }

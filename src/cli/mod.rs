@@ -1,5 +1,6 @@
 //! The command line: one program with subcommands, its exit codes, and how it speaks.
 
+mod accounts;
 mod admin;
 mod audit;
 mod check_config;

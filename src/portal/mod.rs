@@ -5,11 +5,16 @@
 //! `sites`, and `store` for reading.
 
 mod assets;
+mod draft_pages;
+mod enroll;
 mod form;
 mod guide;
 mod links;
+mod organization;
 mod page;
 mod register;
+mod requests;
+mod staff;
 mod visit;
 
 use std::sync::Arc;
@@ -19,7 +24,7 @@ use actix_web::{HttpResponse, web};
 use crate::sites::Sites;
 
 pub use page::{Layout, render};
-pub use visit::{Posted, Visit};
+pub use visit::{Posted, PostedFile, Visit};
 
 /// What the portal needs to know of its installation.
 #[derive(Clone, Debug)]
@@ -61,9 +66,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
         web::scope("")
             .wrap(actix_web::middleware::from_fn(visit::protect))
             .configure(assets::routes)
+            .configure(enroll::routes)
             .configure(guide::routes)
             .configure(links::routes)
+            .configure(organization::routes)
             .configure(register::routes)
+            .configure(requests::routes)
+            .configure(staff::routes)
             .default_service(web::route().to(not_found)),
     );
 }

@@ -4,8 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use crate::domain::Refusal;
 use crate::portal::assets;
 use crate::portal::visit::Told;
+use crate::sites::AccountError;
 use crate::store::StoreError;
 
 /// What every page shows around its content.
@@ -129,6 +131,18 @@ impl Failure {
 /// What a handler could not do: told by a page, never with its cause.
 #[derive(Debug)]
 pub(super) struct Trouble(StoreError);
+
+impl From<AccountError> for Trouble {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => Self(error),
+            AccountError::Forbidden => Self(StoreError::NotFound("such thing".to_owned())),
+            AccountError::StepUp | AccountError::TooMany | AccountError::Weak(_) => {
+                Self(StoreError::Refused(Refusal(error.to_string())))
+            }
+        }
+    }
+}
 
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {

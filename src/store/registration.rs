@@ -8,7 +8,7 @@ use crate::domain::form::Answers;
 use crate::domain::{
     AccessLevel, AccountId, CredentialState, DraftState, EmailAddress, Environment, Letter,
     LinkPurpose, LinkStatus, OrganizationId, RegionCode, RequestKind, Role, SecretHash, SiteId,
-    SiteKind, SiteStatus, Timestamp,
+    SiteKind, SiteStatus, Timestamp, TrainingNeed, UserId,
 };
 use crate::store::account::NewAccount;
 use crate::store::connection::DbConnection;
@@ -75,8 +75,12 @@ pub struct Placed {
     pub email: EmailAddress,
     /// Their first name.
     pub first_name: String,
-    /// Whether the account is new, so that the link sets its first password.
+    /// What they are known by.
+    pub user_id: UserId,
+    /// Whether the account is new.
     pub is_new: bool,
+    /// Whether the account is new and all its roles wait for training: it got no link.
+    pub waits: bool,
 }
 
 /// What a confirmed registration made.
@@ -283,7 +287,8 @@ pub(super) fn accept_agreement(
     Ok(())
 }
 
-/// Gives somebody a place: with an account of theirs, or a new one and the link to its first password.
+/// Gives somebody a place: with an account of theirs, or a new one and the link to its first password, unless all they
+/// are to do waits for training.
 pub(super) fn place(
     conn: &mut DbConnection,
     person: &Person,
@@ -292,6 +297,7 @@ pub(super) fn place(
 ) -> Result<Placed, StoreError> {
     let known = account::by_email(conn, &person.email)?;
     let is_new = known.is_none();
+    let waits = person.roles.iter().all(|role| role.training() == TrainingNeed::Course);
     let account = match known {
         Some(account) => {
             for role in &person.roles {
@@ -311,12 +317,21 @@ pub(super) fn place(
                 staff: vec![],
             };
             let account = account::create(conn, &new, now)?;
-            let link = account::invitation_link(person.invitation, account.id);
-            one_time_link::issue(conn, &link, now)?;
+            if !waits {
+                let link = account::invitation_link(person.invitation, account.id);
+                one_time_link::issue(conn, &link, now)?;
+            }
             account
         }
     };
-    Ok(Placed { account: account.id, email: account.email, first_name: account.first_name, is_new })
+    Ok(Placed {
+        account: account.id,
+        email: account.email,
+        first_name: account.first_name,
+        user_id: account.user_id,
+        is_new,
+        waits: is_new && waits,
+    })
 }
 
 /// Puts a registration before the staff of its region, who look at it afterwards.
@@ -347,7 +362,7 @@ fn ask_staff(
 }
 
 /// Asks a Sending Facility to send for a Site; gives the addresses of those who can consent.
-fn ask_facility(
+pub(super) fn ask_facility(
     conn: &mut DbConnection,
     facility: &SiteId,
     client: &SiteId,

@@ -57,7 +57,16 @@ pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Site>, StoreError> {
     Ok(site::table.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
 }
 
-fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
+/// The Sites of an organization, by ID.
+pub(super) fn of_organization(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+) -> Result<Vec<Site>, StoreError> {
+    let rows = site::table.filter(site::organization_id.eq(id)).order(site::id.asc());
+    Ok(rows.load::<Row>(conn)?.into_iter().map(from_row).collect())
+}
+
+pub(super) fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
     site::table
         .find(id)
         .first::<Row>(conn)

@@ -1,11 +1,13 @@
 //! A running gateway with verbs, and what it needs: a database of its own, its logs, a scripted registry.
 
+pub(crate) mod authenticator;
 pub(crate) mod backlog;
 pub(crate) mod browser;
 mod database;
 pub(crate) mod fault;
 mod logs;
 pub(crate) mod peer;
+pub(crate) mod people;
 pub(crate) mod post;
 pub(crate) mod program;
 pub(crate) mod registry;
