@@ -247,3 +247,9 @@ BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END
 $$ LANGUAGE plpgsql;
 CREATE TRIGGER audit_event_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
 FOR EACH STATEMENT EXECUTE FUNCTION audit_event_kept();
+
+-- What was recorded before by `admin` has a place in the portal, too.
+INSERT INTO organization_profile (organization_id, access_level, state, name_key, answers, updated_at)
+SELECT id, 'data-exchange', 'active', lower(replace(name, ' ', '')), '{}', created_at FROM organization;
+INSERT INTO site_profile (site_id, name_key, answers, updated_at)
+SELECT id, lower(replace(name, ' ', '')), '{}', updated_at FROM site;

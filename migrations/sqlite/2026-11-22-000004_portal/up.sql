@@ -246,3 +246,9 @@ CREATE TRIGGER audit_event_kept_as_written BEFORE UPDATE ON audit_event
 BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
 CREATE TRIGGER audit_event_kept BEFORE DELETE ON audit_event
 BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+
+-- What was recorded before by `admin` has a place in the portal, too.
+INSERT INTO organization_profile (organization_id, access_level, state, name_key, answers, updated_at)
+SELECT id, 'data-exchange', 'active', lower(replace(name, ' ', '')), '{}', created_at FROM organization;
+INSERT INTO site_profile (site_id, name_key, answers, updated_at)
+SELECT id, lower(replace(name, ' ', '')), '{}', updated_at FROM site;

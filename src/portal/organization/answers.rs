@@ -10,7 +10,7 @@ use crate::domain::questions::{
 use crate::domain::{AgreementText, Permission};
 use crate::portal::form::fields;
 use crate::portal::organization::{
-    Answer, Question, Stop, base, browser, instead, layout, member, place, site_id, titled,
+    Answer, Question, Stop, base, instead, layout, member, place, site_id, titled,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -120,7 +120,7 @@ async fn organization_answer(posted: Posted, path: web::Path<(String, String)>) 
     let member = member(&visit, &path.0, Permission::EditOrganization).await?;
     let (about, _) = organization_about(&visit, &member, &path.1).await?;
     let sites = &visit.portal().sites;
-    let result = sites.organization_edit(&member, about.page, &fields, &browser(&visit)).await;
+    let result = sites.organization_edit(&member, about.page, &fields, &visit.browser()).await;
     came(&visit, &member, &about, &fields, result)
 }
 
@@ -137,7 +137,7 @@ async fn level_answer(posted: Posted, path: web::Path<String>) -> Answer {
     let member = member(&visit, &path, Permission::EditOrganization).await?;
     let (_, place) = place(&visit, &member).await?;
     let about = About { caption: place.name, back: place.base, page: &LEVEL, hidden: &[] };
-    let result = visit.portal().sites.level_ask(&member, &fields, &browser(&visit)).await;
+    let result = visit.portal().sites.level_ask(&member, &fields, &visit.browser()).await;
     came(&visit, &member, &about, &fields, result)
 }
 
@@ -170,7 +170,7 @@ async fn site_answer(posted: Posted, path: web::Path<(String, String, String)>) 
     let (about, _) = site_about(&visit, &member, (&path.1, &path.2)).await?;
     let id = site_id(&visit, &path.1)?;
     let sites = &visit.portal().sites;
-    let result = sites.site_edit(&member, &id, about.page, &fields, &browser(&visit)).await;
+    let result = sites.site_edit(&member, &id, about.page, &fields, &visit.browser()).await;
     came(&visit, &member, &about, &fields, result)
 }
 
@@ -205,7 +205,7 @@ async fn agreement_accept(posted: Posted, path: web::Path<String>) -> Answer {
     let Posted { visit, fields } = posted;
     let member = member(&visit, &path, Permission::AcceptAgreement).await?;
     let sites = &visit.portal().sites;
-    match sites.agreement_accept(&member, &fields, &browser(&visit)).await {
+    match sites.agreement_accept(&member, &fields, &visit.browser()).await {
         Ok(()) => Ok(visit.redirect(&format!("{}?done=changed", base(&member)))),
         Err(AnswerError::Fields(errors)) => {
             agreement_question(&visit, &member, &fields, errors).await

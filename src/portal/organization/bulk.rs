@@ -5,9 +5,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::{AccessLevel, Permission};
-use crate::portal::organization::{
-    Answer, Stop, base, browser, done, instead, layout, member, place,
-};
+use crate::portal::organization::{Answer, Stop, base, done, instead, layout, member, place};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, PostedFile, Visit};
 use crate::sites::Delegate;
@@ -90,7 +88,7 @@ async fn upload(posted: PostedFile<LARGEST_FILE>, path: web::Path<String>) -> An
         let problem = "Choose a file".to_owned();
         return upload_page(&visit, &member, Some(problem), vec![]).await;
     }
-    match sites.bulk_upload(&member, file, &browser(&visit)).await {
+    match sites.bulk_upload(&member, file, &visit.browser()).await {
         Ok(id) => Ok(visit.redirect(&format!("{}/sites/upload/{id}", base(&member)))),
         Err(UploadError::Cells(errors)) => upload_page(&visit, &member, None, errors).await,
         Err(UploadError::File(error)) => {
@@ -189,7 +187,7 @@ async fn confirm(posted: Posted, path: web::Path<(String, String)>) -> Answer {
     let member = member(&visit, &path.0, Permission::ManageSites).await?;
     let id = number(&visit, &path.1)?;
     let here = format!("{}/sites/upload/{id}", base(&member));
-    let made = visit.portal().sites.bulk_confirm(&member, id, &browser(&visit)).await;
+    let made = visit.portal().sites.bulk_confirm(&member, id, &visit.browser()).await;
     done(&visit, &member, made, &here)?;
     Ok(visit.redirect(&here))
 }

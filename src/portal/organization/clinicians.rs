@@ -8,8 +8,7 @@ use crate::domain::questions::CLINICIAN;
 use crate::domain::{Clinician, ClinicianId, ClinicianState, Permission};
 use crate::portal::form::fields;
 use crate::portal::organization::{
-    Answer, Place, Question, Stop, base, browser, done, instead, layout, member, place, said,
-    titled,
+    Answer, Place, Question, Stop, base, done, instead, layout, member, place, said, titled,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -115,7 +114,7 @@ async fn add(posted: Posted, path: web::Path<String>) -> Answer {
         Err(errors) => return again(errors),
     };
     let store = visit.portal().sites.store();
-    let deed = member.by(&browser(&visit)).into();
+    let deed = member.by(&visit.browser()).into();
     match store.clinician_create(member.organization(), new, deed).await {
         Err(StoreError::Refused(refusal)) => again(FieldErrors::one("license", refusal.0)),
         other => {
@@ -158,7 +157,7 @@ async fn change(posted: Posted, path: web::Path<(String, String)>) -> Answer {
         }
     };
     let store = visit.portal().sites.store();
-    let deed = member.by(&browser(&visit)).into();
+    let deed = member.by(&visit.browser()).into();
     store.clinician_change(member.organization(), held.id, new, deed).await?;
     Ok(visit.redirect(&format!("{}/clinicians?done=changed", base(&member))))
 }
@@ -169,7 +168,7 @@ async fn state(posted: Posted, path: web::Path<(String, String, String)>) -> Ans
     let held = clinician(&visit, &member, &path.1).await?;
     let Ok(state) = path.2.parse::<ClinicianState>() else { return Ok(visit.missing()) };
     let store = visit.portal().sites.store();
-    let deed = member.by(&browser(&visit)).into();
+    let deed = member.by(&visit.browser()).into();
     let moved = store.clinician_state_change(member.organization(), held.id, state, deed).await;
     let back = format!("{}/clinicians", base(&member));
     done(&visit, &member, moved.map_err(Into::into), &back)?;

@@ -5,7 +5,7 @@ use askama::Template;
 
 use crate::domain::{Credential, IssuedCredential, Permission, SiteId};
 use crate::portal::organization::{
-    Answer, Confirm, Stop, base, browser, done, instead, layout, member, shown, site_id, step_up,
+    Answer, Confirm, Stop, base, done, instead, layout, member, shown, site_id, step_up,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -84,7 +84,7 @@ async fn show(posted: Posted, path: Path) -> Answer {
     let at_once = fields.get("old") == "end";
     let sites = &visit.portal().sites;
     let shown_now = sites
-        .credential_show(&member, (site.clone(), path.2.clone()), at_once, &browser(&visit))
+        .credential_show(&member, (site.clone(), path.2.clone()), at_once, &visit.browser())
         .await;
     let issued = done(&visit, &member, shown_now, &back)?;
     let held = sites.store().organization_site(member.organization(), site).await?;
@@ -119,7 +119,7 @@ async fn revoke(posted: Posted, path: Path) -> Answer {
     let site = site_id(&visit, &path.1)?;
     let back = format!("{}/sites/{site}", base(&member));
     let key = (site, path.2.clone());
-    let ended = visit.portal().sites.credential_end(&member, key, &browser(&visit)).await;
+    let ended = visit.portal().sites.credential_end(&member, key, &visit.browser()).await;
     done(&visit, &member, ended, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
 }

@@ -8,8 +8,8 @@ use crate::domain::questions::{NEW_FACILITY, REASON};
 use crate::domain::{LinkStatus, Permission, SiteId};
 use crate::portal::form::fields;
 use crate::portal::organization::{
-    Answer, Place, Question, Stop, base, browser, done, instead, layout, member, place, said,
-    shown, site_id, titled,
+    Answer, Place, Question, Stop, base, done, instead, layout, member, place, said, shown,
+    site_id, titled,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -102,7 +102,7 @@ async fn accept(posted: Posted, path: web::Path<(String, String, String)>) -> An
     let member = member(&visit, &path.0, Permission::ManageLinks).await?;
     let pair = pair(&visit, &path)?;
     let back = format!("{}/links", base(&member));
-    let accepted = visit.portal().sites.link_accept(&member, pair, &browser(&visit)).await;
+    let accepted = visit.portal().sites.link_accept(&member, pair, &visit.browser()).await;
     done(&visit, &member, accepted, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
 }
@@ -158,7 +158,7 @@ async fn end(posted: Posted, path: web::Path<(String, String, String)>) -> Answe
     };
     let back = format!("{}/links", base(&member));
     let reason = read.get("reason").to_owned();
-    let ended = visit.portal().sites.link_end(&member, pair, reason, &browser(&visit)).await;
+    let ended = visit.portal().sites.link_end(&member, pair, reason, &visit.browser()).await;
     done(&visit, &member, ended, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
 }
@@ -226,7 +226,7 @@ async fn facility(posted: Posted, path: web::Path<(String, String)>) -> Answer {
         }
     };
     let pair = (site.clone(), found.id);
-    let asked = sites.link_ask(&member, pair, &browser(&visit)).await;
+    let asked = sites.link_ask(&member, pair, &visit.browser()).await;
     done(&visit, &member, asked, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
 }

@@ -24,11 +24,8 @@ use crate::portal::form::FieldView;
 use crate::portal::page::Trouble;
 use crate::portal::visit::stopped;
 use crate::portal::{Layout, Visit};
-use crate::sites::{AccountError, Browser, Delegate, Sites};
+use crate::sites::{AccountError, Delegate, Sites};
 use crate::store::{OrganizationRecord, StoreError};
-
-/// Holds the token of the session.
-const SESSION_COOKIE: &str = "__Host-session";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -98,8 +95,7 @@ async fn member(
     organization: &str,
     permission: Permission,
 ) -> Result<Delegate, Stop> {
-    let token = visit.cookie(SESSION_COOKIE).unwrap_or_default();
-    let Some(who) = visit.portal().sites.signed_in(&token, visit.now).await? else {
+    let Some(who) = visit.signed_in().await? else {
         return Err(instead(visit.redirect(&format!("/sign-in?next={}", visit.path()))));
     };
     match who.standing() {
@@ -121,11 +117,6 @@ async fn member(
 /// A Site ID of the address; what cannot be one is not there.
 fn site_id(visit: &Visit, text: &str) -> Result<SiteId, Stop> {
     text.parse().map_err(|_wrong| instead(visit.missing()))
-}
-
-/// The browser that asks.
-fn browser(visit: &Visit) -> Browser {
-    Browser { address: visit.address.clone(), agent: visit.agent.clone(), now: visit.now }
 }
 
 /// Sends the person to show that they are there, and back.

@@ -5,9 +5,7 @@ use askama::Template;
 
 use crate::domain::questions::{ENROLMENT, LEVEL, REGISTRATION};
 use crate::domain::{Permission, Request, RequestKind, RequestNote, RequestNoteKind};
-use crate::portal::organization::{
-    Answer, Place, base, browser, done, layout, member, place, said, shown,
-};
+use crate::portal::organization::{Answer, Place, base, done, layout, member, place, said, shown};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 
@@ -95,7 +93,7 @@ async fn withdraw(posted: Posted, path: web::Path<(String, String)>) -> Answer {
     let member = member(&visit, &path.0, Permission::EditOrganization).await?;
     let Ok(id) = path.1.parse() else { return Ok(visit.missing()) };
     let back = format!("{}/requests", base(&member));
-    let taken = visit.portal().sites.request_withdraw(&member, id, &browser(&visit)).await;
+    let taken = visit.portal().sites.request_withdraw(&member, id, &visit.browser()).await;
     done(&visit, &member, taken, &back)?;
     Ok(visit.redirect(&format!("{back}?done=withdrawn")))
 }

@@ -11,8 +11,7 @@ use crate::domain::{
 };
 use crate::portal::form::{FieldView, fields};
 use crate::portal::organization::{
-    Answer, Place, Stop, base, browser, done, instead, layout, member, place, said, shown_or,
-    titled,
+    Answer, Place, Stop, base, done, instead, layout, member, place, said, shown_or, titled,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -192,7 +191,7 @@ async fn add(posted: Posted, path: web::Path<String>) -> Answer {
         roles: chosen,
     };
     let sites = &visit.portal().sites;
-    let added = sites.user_add(member.who(), member.organization(), new, &browser(&visit)).await;
+    let added = sites.user_add(member.who(), member.organization(), new, &visit.browser()).await;
     let back = format!("{}/users", base(&member));
     if let Err(AccountError::Store(StoreError::Refused(refusal))) = &added {
         let errors = FieldErrors::one("email", refusal.0.clone());
@@ -335,7 +334,7 @@ async fn change(posted: Posted, path: Path) -> Answer {
     );
     let key = (member.organization(), user.id);
     let sites = &visit.portal().sites;
-    let changed = sites.user_profile(member.who(), key, profile, &browser(&visit)).await;
+    let changed = sites.user_profile(member.who(), key, profile, &visit.browser()).await;
     let back = user_address(&member, &user);
     done(&visit, &member, changed, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
@@ -358,7 +357,7 @@ async fn roles(posted: Posted, path: Path) -> Answer {
     }
     let key = (member.organization(), user.id);
     let sites = &visit.portal().sites;
-    let set = sites.user_roles(member.who(), key, chosen, &browser(&visit)).await;
+    let set = sites.user_roles(member.who(), key, chosen, &visit.browser()).await;
     let back = user_address(&member, &user);
     done(&visit, &member, set, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
@@ -370,7 +369,7 @@ async fn deactivate(posted: Posted, path: Path) -> Answer {
     let (user, _) = user_of(&visit, &member, &path.1).await?;
     let key = (member.organization(), user.id);
     let sites = &visit.portal().sites;
-    let ended = sites.user_deactivate(member.who(), key, &browser(&visit)).await;
+    let ended = sites.user_deactivate(member.who(), key, &visit.browser()).await;
     done(&visit, &member, ended, &user_address(&member, &user))?;
     // Who deactivated themself has nothing to see there any more.
     let to =
@@ -384,7 +383,7 @@ async fn reactivate(posted: Posted, path: Path) -> Answer {
     let (user, _) = user_of(&visit, &member, &path.1).await?;
     let key = (member.organization(), user.id);
     let sites = &visit.portal().sites;
-    let again = sites.user_reactivate(member.who(), key, &browser(&visit)).await;
+    let again = sites.user_reactivate(member.who(), key, &visit.browser()).await;
     let back = user_address(&member, &user);
     done(&visit, &member, again, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))
@@ -396,7 +395,7 @@ async fn invite(posted: Posted, path: Path) -> Answer {
     let (user, _) = user_of(&visit, &member, &path.1).await?;
     let key = (member.organization(), user.id);
     let sites = &visit.portal().sites;
-    let invited = sites.user_invite(member.who(), key, &browser(&visit)).await;
+    let invited = sites.user_invite(member.who(), key, &visit.browser()).await;
     let back = user_address(&member, &user);
     let said = match done(&visit, &member, invited, &back)? {
         Invited::Known => "known",
@@ -430,7 +429,7 @@ async fn second(posted: Posted, path: Path) -> Answer {
         phone: user.phone.clone(),
         roles: vec![role],
     };
-    let added = visit.portal().sites.user_add(member.who(), other, new, &browser(&visit)).await;
+    let added = visit.portal().sites.user_add(member.who(), other, new, &visit.browser()).await;
     let back = user_address(&member, &user);
     done(&visit, &member, added, &back)?;
     Ok(visit.redirect(&format!("{back}?done=changed")))

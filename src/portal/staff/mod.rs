@@ -45,7 +45,7 @@ async fn demanded(
 ) -> Result<Result<Staff, HttpResponse>, Trouble> {
     let who = visit.signed_in().await?;
     let Some(who) = who.filter(|who| who.standing() == Standing::SignedIn) else {
-        return Ok(Err(visit.redirect(&format!("/sign-in?to={}", visit.path()))));
+        return Ok(Err(visit.redirect(&format!("/sign-in?next={}", visit.path()))));
     };
     Ok(Sites::staff(who, permissions).ok_or_else(|| visit.missing()))
 }
