@@ -3,6 +3,7 @@
 //!
 //! - `account_pages`: the pages of accounts: bad input, strangers, second factors
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
+//! - `access`: every role on every route of the portal
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
@@ -46,6 +47,7 @@
 
 mod support;
 
+mod access;
 mod account_pages;
 mod accounts;
 mod adapters;
