@@ -21,6 +21,7 @@ use askama::Template;
 use crate::domain::form::FieldErrors;
 use crate::domain::{AccessLevel, OrganizationId, Permission, SiteId, Standing, Timestamp};
 use crate::portal::form::FieldView;
+use crate::portal::member::{SECOND_FACTOR, SET_UP};
 use crate::portal::page::Trouble;
 use crate::portal::visit::stopped;
 use crate::portal::{Layout, Visit};
@@ -100,11 +101,11 @@ async fn member(
     };
     match who.standing() {
         Standing::SecondFactorDue => {
-            let to = format!("/sign-in/second-factor?next={}", visit.path());
+            let to = format!("{SECOND_FACTOR}?next={}", visit.path());
             return Err(instead(visit.redirect(&to)));
         }
         Standing::SecondFactorMissing => {
-            return Err(instead(visit.redirect("/account/second-factor")));
+            return Err(instead(visit.redirect(SET_UP)));
         }
         Standing::SignedIn => {}
     }
