@@ -36,7 +36,11 @@ impl HtmlSafe for FieldView {}
 
 impl FieldView {
     fn new(field: &'static Field, typed: &Answers, errors: &FieldErrors) -> Self {
-        let value = typed.get(field.name).to_owned();
+        let value = match field.kind {
+            // What nobody else should read is typed anew.
+            Kind::Code | Kind::Password => String::new(),
+            _ => typed.get(field.name).to_owned(),
+        };
         Self {
             id: field.name,
             name: field.name,
@@ -69,6 +73,8 @@ fn shape(field: &Field, value: &str) -> Shape {
         Kind::Agree | Kind::Tick => Shape::Tick,
         Kind::Choice(choices) => Shape::Radios(choices.to_vec()),
         Kind::YesNo => Shape::Radios(field.kind.choices().to_vec()),
+        Kind::Code => Shape::Line("text", "numeric", "w-10"),
+        Kind::Password => Shape::Line("password", "", "w-20"),
         Kind::County => Shape::Select(
             COUNTIES.iter().map(|county| Choice::new(county.fips, county.name)).collect(),
         ),

@@ -4,15 +4,20 @@
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
 //! `sites`, and `store` for reading.
 
+mod account;
+mod ask;
 mod assets;
 mod draft_pages;
 mod enroll;
+mod factors;
 mod form;
 mod guide;
 mod links;
+mod member;
 mod page;
 mod register;
 mod requests;
+mod sign_in;
 mod staff;
 mod visit;
 
@@ -22,6 +27,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::sites::Sites;
 
+pub use member::Member;
 pub use page::{Layout, render};
 pub use visit::{Posted, Visit};
 
@@ -68,6 +74,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(enroll::routes)
             .configure(guide::routes)
             .configure(links::routes)
+            .configure(sign_in::routes)
+            .configure(account::routes)
+            .configure(factors::routes)
             .configure(register::routes)
             .configure(requests::routes)
             .configure(staff::routes)

@@ -128,6 +128,17 @@ impl Failure {
     }
 }
 
+/// A page that says something, with a way to go on.
+#[derive(Template)]
+#[template(path = "notice.html")]
+pub(super) struct Notice {
+    pub(super) layout: Layout,
+    /// Paragraphs.
+    pub(super) text: Vec<String>,
+    /// Address and name of where to go on.
+    pub(super) link: Option<(String, &'static str)>,
+}
+
 /// What a handler could not do: told by a page, never with its cause.
 #[derive(Debug)]
 pub(super) struct Trouble(StoreError);

@@ -17,8 +17,6 @@ use crate::domain::form::Answers;
 use crate::domain::{By, Timestamp, hex};
 use crate::portal::page::{self, Failure};
 use crate::portal::{Layout, Portal};
-use crate::sites::{Browser, SignedIn};
-use crate::store::StoreError;
 
 /// A route for looking: `GET` and `HEAD`.
 pub(super) fn get() -> Route {
@@ -27,9 +25,6 @@ pub(super) fn get() -> Route {
 
 /// Marks a browser, so that a form that it posts is known to be one that it was given. Says nothing of who it is.
 const VISITOR_COOKIE: &str = "__Host-visitor";
-
-/// Holds the token of the session.
-pub(super) const SESSION_COOKIE: &str = "__Host-session";
 
 /// Bytes of a form without files.
 const LONGEST_FORM: usize = 64 * 1024;
@@ -89,19 +84,6 @@ impl Visit {
     /// The portal.
     pub(super) fn portal(&self) -> &Portal {
         &self.portal
-    }
-
-    /// The browser that asks.
-    pub(super) fn browser(&self) -> Browser {
-        Browser { address: self.address.clone(), agent: self.agent.clone(), now: self.now }
-    }
-
-    /// Who is signed in, when somebody is.
-    pub(super) async fn signed_in(&self) -> Result<Option<SignedIn>, StoreError> {
-        match self.cookie(SESSION_COOKIE) {
-            Some(token) => self.portal.sites.signed_in(&token, self.now).await,
-            None => Ok(None),
-        }
     }
 
     /// Who does something, for the audit trail.
@@ -196,11 +178,16 @@ impl Visit {
     }
 
     fn finish(&self, mut response: HttpResponse) -> HttpResponse {
+        self.add_cookies(&mut response);
+        response
+    }
+
+    /// Puts the cookies of this visit on a response that is no page.
+    pub(super) fn add_cookies(&self, response: &mut HttpResponse) {
         for cookie in self.cookies.borrow().iter() {
             // A cookie that cannot be written is one that we made wrongly; the page is still good without it.
             let _ = response.add_cookie(cookie);
         }
-        response
     }
 }
 
@@ -265,7 +252,7 @@ impl FromRequest for Posted {
 }
 
 /// A response that takes the place of what the handler would have said.
-fn stopped(response: HttpResponse) -> actix_web::Error {
+pub(super) fn stopped(response: HttpResponse) -> actix_web::Error {
     actix_web::error::InternalError::from_response("", response).into()
 }
 

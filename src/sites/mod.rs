@@ -34,7 +34,7 @@ pub use drafts::AnswerError;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
 pub use requests::{Decided, NoteError};
-pub use second_factor::{SetUp, TotpSetUp};
+pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
 pub use staff::Staff;
 

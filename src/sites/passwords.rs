@@ -162,7 +162,7 @@ impl Sites {
         let account = &factors.account;
         let organizations = self.store.membership_organizations(account.id).await?;
         let mut known = vec![&*account.first_name, &*account.last_name, account.email.as_str()];
-        known.extend(organizations.iter().map(String::as_str));
+        known.extend(organizations.iter().map(|(_, name)| name.as_str()));
         let owner = Owner { known, second_factor: factors.has_second_factor() };
         let passphrase = Passphrase::choose(password, &owner).map_err(AccountError::Weak)?;
         Ok(self.hasher.hash(passphrase).await?)

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::sites::sign_in::new_token;
 use crate::sites::{AccountError, Browser, SignedIn, Sites};
-use crate::store::{Deed, Factor, NewFactor, Part, Shown, StoreError};
+use crate::store::{Deed, Factor, Factors, NewFactor, Part, Shown, StoreError};
 
 /// How authenticator apps call us.
 const ISSUER: &str = "IZ Portal";
@@ -60,7 +60,33 @@ pub struct SetUp {
     pub recovery_codes: Vec<RecoveryCode>,
 }
 
+/// Which second factors a person has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondFactors {
+    /// Whether an authenticator app is set up.
+    pub has_app: bool,
+    /// How many passkeys there are.
+    pub passkeys: i64,
+    /// How many recovery codes are left.
+    pub recovery_codes: i64,
+}
+
+impl SecondFactors {
+    /// Whether there is none.
+    pub const fn is_none(self) -> bool {
+        !self.has_app && self.passkeys == 0
+    }
+}
+
 impl Sites {
+    /// Which second factors a person has.
+    pub async fn factors(&self, who: &SignedIn) -> Result<SecondFactors, StoreError> {
+        let factors = self.store.account_factors(who.id()).await?;
+        let has_app = factors.totp.is_some();
+        let Factors { passkeys, recovery_codes, .. } = factors;
+        Ok(SecondFactors { has_app, passkeys, recovery_codes })
+    }
+
     /// Begins to set up an authenticator app.
     pub async fn totp_begin(&self, who: &SignedIn, now: Timestamp) -> Result<(), AccountError> {
         who.may_change_factors(now)?;

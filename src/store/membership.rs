@@ -357,19 +357,20 @@ impl Store {
         self.read(move |conn| of_account(conn, account)).await
     }
 
-    /// The names of the organizations of an account.
+    /// The organizations of an account: number and name.
     pub async fn membership_organizations(
         &self,
         account: AccountId,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(OrganizationId, String)>, StoreError> {
         self.read(move |conn| {
             Ok(membership::table
                 .inner_join(
                     organization::table.on(organization::id.eq(membership::organization_id)),
                 )
                 .filter(membership::account_id.eq(account))
-                .select(organization::name)
+                .select((organization::id, organization::name))
                 .distinct()
+                .order(organization::name.asc())
                 .load(conn)?)
         })
         .await

@@ -1,6 +1,7 @@
 //! The one integration program. Every test goes through a TLS socket, the binary or the store's door, on the database that
 //! `TEST_POSTGRES_URL` names or, without it, on a SQLite file of its own.
 //!
+//! - `account_pages`: the pages of accounts: bad input, strangers, second factors
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
@@ -45,6 +46,7 @@
 
 mod support;
 
+mod account_pages;
 mod accounts;
 mod adapters;
 mod audit;

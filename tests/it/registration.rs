@@ -151,11 +151,12 @@ pub(crate) fn bad(field: &Field) -> Option<&'static str> {
     Some(match field.kind {
         Kind::Agree | Kind::Tick => "perhaps",
         Kind::Choice(_) | Kind::Select(_) | Kind::YesNo => "none of these",
+        Kind::Code => "12345",
         Kind::County => "Atlantis",
         Kind::Date => "2015-02-30",
         Kind::Email | Kind::EmailAgain(_) => "not an address",
         Kind::License => "no digits",
-        Kind::LongText(_) => return None,
+        Kind::LongText(_) | Kind::Password => return None,
         Kind::Npi => "1234567890",
         Kind::Phone => "555",
         Kind::SiteId => "?",

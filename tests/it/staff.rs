@@ -279,7 +279,9 @@ async fn only_staff_with_a_second_factor_come_in_and_only_where_their_role_opens
         for (who, browser) in [("visitor", &visitor), ("half", &half)] {
             let sent = browser.ask(page).await;
             assert_eq!(sent.status, 303, "{who} {page}");
-            assert!(sent.headers["location"].to_str().unwrap().starts_with("/sign-in"), "{who}");
+            let to = sent.headers["location"].to_str().unwrap();
+            let right = if who == "half" { "/account/second-factor" } else { "/sign-in?next=" };
+            assert!(to.starts_with(right), "{who} {page}: {to}");
         }
         assert_eq!(member.visit(page).await.status, 404, "{page}");
     }

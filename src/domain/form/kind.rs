@@ -35,6 +35,8 @@ pub enum Kind {
     Agree,
     /// One of several, shown as radio buttons.
     Choice(&'static [Choice]),
+    /// The six digits of an authenticator app.
+    Code,
     /// A county of California, kept as its FIPS code.
     County,
     /// A day, kept as `YYYY-MM-DD`.
@@ -51,6 +53,8 @@ pub enum Kind {
     LongText(usize),
     /// A National Provider Identifier: ten digits whose last is right (Luhn with the prefix 80840).
     Npi,
+    /// A password: as it was typed, never shown again.
+    Password,
     /// A telephone number of North America, kept as ten digits with hyphens.
     Phone,
     /// One of several, shown as a list to pick from.
@@ -145,8 +149,10 @@ impl Kind {
                 }
             }
             Self::License => license(typed),
+            Self::Code => code(typed),
             Self::LongText(longest) => text(typed, label, *longest, true),
             Self::Npi => npi(typed),
+            Self::Password => Ok(typed.to_owned()),
             Self::Phone => phone(typed),
             Self::SiteId => typed
                 .parse::<SiteId>()
@@ -165,6 +171,15 @@ impl Kind {
             .find(|choice| choice.value == typed || choice.label.eq_ignore_ascii_case(typed))
             .map(|choice| choice.value.to_owned())
             .ok_or_else(|| "Choose one of the answers".to_owned())
+    }
+}
+
+fn code(typed: &str) -> Result<String, String> {
+    let digits: String = typed.split_whitespace().collect();
+    if digits.len() == 6 && digits.bytes().all(|one| one.is_ascii_digit()) {
+        Ok(digits)
+    } else {
+        Err("Enter the six digits that your app shows".to_owned())
     }
 }
 
@@ -300,6 +315,8 @@ mod tests {
             (Kind::Date, "3/31/2015", "2015-03-31"),
             (Kind::License, "a 12345", "A12345"),
             (Kind::Npi, "1234567893", "1234567893"),
+            (Kind::Code, "123 456", "123456"),
+            (Kind::Password, "two  blanks ", "two  blanks "),
             (Kind::Zip, "10001-1234", "10001-1234"),
             (Kind::ZipCalifornia, "94501", "94501"),
             (Kind::Text(20), "Harbor   Street", "Harbor Street"),
@@ -326,6 +343,8 @@ mod tests {
             (Kind::License, "none", "license number"),
             (Kind::Npi, "1234567890", "not a valid NPI"),
             (Kind::Npi, "123456789", "ten digits"),
+            (Kind::Code, "12345", "six digits"),
+            (Kind::Code, "12345a", "six digits"),
             (Kind::Zip, "9450", "five digits"),
             (Kind::ZipCalifornia, "10001", "California"),
             (Kind::Text(5), "Harbor", "5 characters or fewer"),

@@ -227,7 +227,7 @@ impl Field {
     /// # Errors
     /// With the message for the person who typed it.
     pub fn read(&self, typed: &str, page: &Answers, today: NaiveDate) -> Result<String, String> {
-        let typed = typed.trim();
+        let typed = if matches!(self.kind, Kind::Password) { typed } else { typed.trim() };
         if typed.is_empty() {
             return if self.optional { Ok(String::new()) } else { Err(self.missing.to_owned()) };
         }
@@ -296,6 +296,8 @@ impl Page {
                         |part| posted.get(&format!("{}-{part}", field.name)).trim().to_owned();
                     let parts = [part("year"), part("month"), part("day")];
                     if parts.iter().all(String::is_empty) { String::new() } else { parts.join("-") }
+                } else if matches!(field.kind, Kind::Password) {
+                    posted.get(field.name).to_owned()
                 } else {
                     posted.get(field.name).trim().to_owned()
                 };

@@ -43,9 +43,9 @@ async fn demanded(
     visit: &Visit,
     permissions: &[P],
 ) -> Result<Result<Staff, HttpResponse>, Trouble> {
-    let who = visit.signed_in().await?;
-    let Some(who) = who.filter(|who| who.standing() == Standing::SignedIn) else {
-        return Ok(Err(visit.redirect(&format!("/sign-in?to={}", visit.path()))));
+    let who = match visit.arrived(Standing::SignedIn).await? {
+        Ok(who) => who,
+        Err(elsewhere) => return Ok(Err(elsewhere)),
     };
     Ok(Sites::staff(who, permissions).ok_or_else(|| visit.missing()))
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use izportal::app::{self, Base};
 use izportal::config::Config;
 use izportal::domain::{
-    Account, By, EmailAddress, OrganizationId, Password, Role, StaffGrant, StaffRole, Timestamp,
+    Account, By, EmailAddress, MessageId, OrganizationId, Password, Role, StaffGrant, StaffRole,
+    Timestamp,
 };
 use izportal::sites::{Browser, NewUser, Proof, SignIn, SignedIn, Sites};
 use izportal::store::{AuditFilter, LetterEnd, LetterFilter, Store};
 use tempfile::TempDir;
 
-use crate::support::TestDatabase;
+use crate::support::{TestApp, TestDatabase};
 
 /// The address that the portal is known by.
 pub(crate) const PORTAL: &str = "https://localhost:8443";
@@ -24,11 +25,10 @@ pub(crate) const PASSWORD: &str = "quiet lemon fence";
 pub(crate) struct Office {
     pub(crate) sites: Sites,
     pub(crate) store: Arc<Store>,
-    pub(crate) config: Config,
-    pub(crate) database: TestDatabase,
     /// What time it is.
     pub(crate) now: std::cell::Cell<Timestamp>,
-    _dir: TempDir,
+    url: String,
+    _own: Option<(TestDatabase, TempDir)>,
 }
 
 /// An authenticator app.
@@ -57,7 +57,15 @@ impl Office {
         let base = Base::open(&config, true).await.unwrap();
         let sites = app::sites(&config, Arc::clone(&base.store), base.key, PORTAL);
         let now = std::cell::Cell::new(Timestamp::now());
-        Self { sites, store: base.store, config, database, now, _dir: dir }
+        let (store, url) = (base.store, PORTAL.to_owned());
+        Self { sites, store, now, url, _own: Some((database, dir)) }
+    }
+
+    /// The office behind a service that runs.
+    pub(crate) fn of(app: &TestApp) -> Self {
+        let (store, url) = (Arc::clone(app.app.gateway.store()), app.app.public_url.clone());
+        let sites = app::sites(&app.config, Arc::clone(&store), app.base_key.clone(), &url);
+        Self { sites, store, now: std::cell::Cell::new(Timestamp::now()), url, _own: None }
     }
 
     /// Moves the clock on.
@@ -175,18 +183,28 @@ impl Office {
     pub(crate) async fn letters(&self, email: &str) -> Vec<(String, String)> {
         let to: EmailAddress = email.parse().unwrap();
         let filter = LetterFilter { to: Some(to), ..LetterFilter::default() };
-        self.hold_letters().await;
         let mut letters = vec![];
         for record in self.store.letter_list(filter, 100).await.unwrap().iter().rev() {
-            let (_, words) = self.store.letter_by_id(record.id).await.unwrap();
-            letters.push((record.kind.clone(), words.unwrap().0));
+            letters.push((record.kind.clone(), self.words(record.id).await));
         }
         letters
     }
 
+    /// The text of a letter, which can be read once it lies in the data directory.
+    async fn words(&self, id: MessageId) -> String {
+        for _ in 0..200 {
+            self.hold_letters().await;
+            if let Some((text, _)) = self.store.letter_by_id(id).await.unwrap().1 {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await; // the worker of the service has it
+        }
+        panic!("letter {id} is not held");
+    }
+
     /// Takes the place of the worker where no mail server is configured: its letters can be read.
     async fn hold_letters(&self) {
-        let now = self.now.get();
+        let now = self.now.get().max(Timestamp::now());
         for letter in self.store.letter_claim(now, Duration::from_mins(1), 100).await.unwrap() {
             let end = LetterEnd::Held;
             self.store.letter_settle(letter.id, letter.attempts, end, now).await.unwrap();
@@ -199,7 +217,7 @@ impl Office {
         let texts = letters.iter().rev().map(|(_, text)| text);
         texts
             .flat_map(|text| text.lines())
-            .find_map(|line| line.strip_prefix(PORTAL)?.rsplit('/').next())
+            .find_map(|line| line.strip_prefix(&self.url)?.rsplit('/').next())
             .unwrap_or_else(|| panic!("no link in {letters:?}"))
             .to_owned()
     }
