@@ -250,6 +250,10 @@ numbered! {
     AccountId
 }
 numbered! {
+    /// Number of a Clinician.
+    ClinicianId
+}
+numbered! {
     /// Number of a passkey.
     PasskeyId
 }

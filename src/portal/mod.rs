@@ -14,6 +14,7 @@ mod form;
 mod guide;
 mod links;
 mod member;
+mod organization;
 mod page;
 mod register;
 mod requests;
@@ -29,7 +30,7 @@ use crate::sites::Sites;
 
 pub use member::Member;
 pub use page::{Layout, render};
-pub use visit::{Posted, Visit};
+pub use visit::{Posted, PostedFile, Visit};
 
 /// What the portal needs to know of its installation.
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(enroll::routes)
             .configure(guide::routes)
             .configure(links::routes)
+            .configure(organization::routes)
             .configure(sign_in::routes)
             .configure(account::routes)
             .configure(factors::routes)

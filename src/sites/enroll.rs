@@ -256,6 +256,7 @@ fn clinician(answers: &Answers) -> Option<NewClinician> {
     (!license.is_empty()).then(|| NewClinician {
         first_name: answer("first_name"),
         last_name: answer("last_name"),
+        title: "Clinician of record".to_owned(),
         license_type: answer("license_type"),
         license,
         npi: Some(answer("npi")).filter(|npi| !npi.is_empty()),

@@ -6,27 +6,13 @@ use crate::domain::{
     AccountId, DraftState, EmailAddress, Letter, LinkPurpose, OrganizationId, Request, RequestId,
     RequestKind, RequestStep, RequestViews, SecretHash, Timestamp,
 };
+use crate::store::clinician::{self, NewClinician};
 use crate::store::connection::DbConnection;
 use crate::store::profile::{self, NewOrganization};
 use crate::store::registration::{self, Person, Placed};
 use crate::store::request::{self, NewNote, NewRequest};
-use crate::store::schema::{clinician, organization, organization_profile};
+use crate::store::schema::{organization, organization_profile};
 use crate::store::{Deed, Store, StoreError, account, draft, one_time_link};
-
-/// The clinician of record.
-#[derive(Debug, Clone)]
-pub struct NewClinician {
-    /// First name.
-    pub first_name: String,
-    /// Last name.
-    pub last_name: String,
-    /// Kind of licence.
-    pub license_type: String,
-    /// Number of the licence.
-    pub license: String,
-    /// National Provider Identifier.
-    pub npi: Option<String>,
-}
 
 /// Everything that an approved enrolment makes.
 #[derive(Debug, Clone)]
@@ -162,19 +148,7 @@ fn make(
     // The agreement was accepted when the enrolment was sent, not now.
     registration::accept_agreement(conn, organization, &new.agreement, held.submitted_at)?;
     if let Some(one) = &new.clinician {
-        diesel::insert_into(clinician::table)
-            .values((
-                clinician::organization_id.eq(organization),
-                clinician::first_name.eq(&one.first_name),
-                clinician::last_name.eq(&one.last_name),
-                clinician::title.eq("Clinician of record"),
-                clinician::license_type.eq(&one.license_type),
-                clinician::license.eq(&one.license),
-                clinician::npi.eq(&one.npi),
-                clinician::state.eq("active"),
-                clinician::changed_at.eq(now),
-            ))
-            .execute(conn)?;
+        clinician::insert(conn, organization, one, now)?;
     }
     let people = new
         .people

@@ -122,7 +122,22 @@ pub(super) fn create_site_profile(
     Ok(())
 }
 
-fn given(answers: &Answers, name: &str) -> Option<String> {
+/// Gives an organization the place of its first Site, when it has none.
+pub(super) fn place_organization(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    county: Option<&str>,
+    region: Option<RegionCode>,
+) -> Result<(), StoreError> {
+    let placeless =
+        organization_profile::table.find(id).filter(organization_profile::region.is_null());
+    diesel::update(placeless)
+        .set((organization_profile::county.eq(county), organization_profile::region.eq(region)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn given(answers: &Answers, name: &str) -> Option<String> {
     Some(answers.get(name).to_owned()).filter(|value| !value.is_empty())
 }
 

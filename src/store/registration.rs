@@ -21,6 +21,7 @@ use crate::store::schema::{
     account as accounts, agreement_acceptance, credential, membership as memberships, site,
     site_link,
 };
+use crate::store::site::{self as sites, NewSite};
 use crate::store::{Deed, Store, StoreError, account, draft, membership, one_time_link};
 
 /// Somebody who gets a place in the organization.
@@ -231,23 +232,17 @@ fn make_site(
     name: &str,
     now: Timestamp,
 ) -> Result<SiteId, StoreError> {
-    let id = crate::store::site::next_id(conn, new.kind)?;
-    diesel::insert_into(site::table)
-        .values((
-            site::id.eq(&id),
-            site::organization_id.eq(organization),
-            site::name.eq(name),
-            site::kind.eq(new.kind),
-            site::clinical.eq(new.clinical),
-            site::county.eq(&new.organization.county),
-            site::region.eq(new.organization.region),
-            site::status.eq(SiteStatus::Registered),
-            site::created_at.eq(now),
-            site::updated_at.eq(now),
-        ))
-        .execute(conn)?;
-    profile::create_site_profile(conn, &id, &new.answers, now)?;
-    Ok(id)
+    let registered = NewSite {
+        id: None,
+        organization,
+        name: name.to_owned(),
+        kind: new.kind,
+        clinical: new.clinical,
+        county: new.organization.county.clone(),
+        region: new.organization.region,
+        status: SiteStatus::Registered,
+    };
+    sites::create(conn, &registered, &new.answers, now)
 }
 
 /// A test credential without an end; its first secret was never shown, so it opens nothing until another is.
@@ -367,7 +362,7 @@ fn ask_staff(
 }
 
 /// Asks a Sending Facility to send for a Site; gives the addresses of those who can consent.
-fn ask_facility(
+pub(super) fn ask_facility(
     conn: &mut DbConnection,
     facility: &SiteId,
     client: &SiteId,

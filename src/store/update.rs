@@ -7,13 +7,14 @@ use diesel::prelude::*;
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    AccessLevel, AccountId, County, MembershipState, OrganizationId, Refusal, Request, RequestId,
-    RequestKind, RequestStep, RequestViews, Role, SiteId, Timestamp,
+    AccessLevel, AccountId, County, MembershipState, OrganizationId, OrganizationState, Refusal,
+    Request, RequestId, RequestKind, RequestStep, RequestViews, Role, SiteId, SiteStatus,
+    Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::draft::read_answers;
-use crate::store::profile::name_key;
+use crate::store::profile::{create_site_profile, given, name_key};
 use crate::store::request::{self, NewNote};
 use crate::store::schema::{membership, organization, organization_profile, site, site_profile};
 use crate::store::{Deed, Store, StoreError};
@@ -66,10 +67,6 @@ fn replaced(text: &str, new: &Answers) -> Result<(Answers, Answers), StoreError>
     Ok((answers, before))
 }
 
-fn given(answers: &Answers, name: &str) -> Option<String> {
-    Some(answers.get(name).to_owned()).filter(|value| !value.is_empty())
-}
-
 /// Changes what an organization told of itself, inside a transaction; gives what was told before.
 pub(super) fn change_organization(
     conn: &mut DbConnection,
@@ -77,12 +74,7 @@ pub(super) fn change_organization(
     new: &Answers,
     now: Timestamp,
 ) -> Result<Answers, StoreError> {
-    let text = organization_profile::table
-        .find(id)
-        .select(organization_profile::answers)
-        .first::<String>(conn)
-        .optional()?
-        .ok_or_else(|| StoreError::NotFound(format!("organization {id}")))?;
+    let text = organization_answers(conn, id, now)?;
     let (answers, mut before) = replaced(&text, new)?;
     let profile = organization_profile::table.find(id);
     diesel::update(profile)
@@ -110,6 +102,7 @@ pub(super) fn change_organization(
             .execute(conn)?;
     }
     if let Ok(level) = new.get("access_level").parse::<AccessLevel>() {
+        keeps_its_sites(conn, id, level)?;
         diesel::update(profile)
             .set((
                 organization_profile::access_level.eq(level),
@@ -121,8 +114,68 @@ pub(super) fn change_organization(
     Ok(before)
 }
 
+/// What an organization told of itself; one that was recorded by `admin` begins with nothing.
+fn organization_answers(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    let told = organization_profile::table.find(id).select(organization_profile::answers);
+    if let Some(text) = told.first::<String>(conn).optional()? {
+        return Ok(text);
+    }
+    let name = name_of(conn, id)?;
+    let nothing = Answers::default().to_json();
+    diesel::insert_into(organization_profile::table)
+        .values((
+            organization_profile::organization_id.eq(id),
+            organization_profile::access_level.eq(AccessLevel::DataExchange),
+            organization_profile::state.eq(OrganizationState::Active),
+            organization_profile::name_key.eq(name_key(&name)),
+            organization_profile::answers.eq(&nothing),
+            organization_profile::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(nothing)
+}
+
+/// What a Site told of itself; one that was recorded by `admin` begins with nothing.
+fn site_answers(
+    conn: &mut DbConnection,
+    id: &SiteId,
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    let told = site_profile::table.find(id).select(site_profile::answers);
+    if let Some(text) = told.first::<String>(conn).optional()? {
+        return Ok(text);
+    }
+    let name = site::table.find(id).select(site::name).first::<String>(conn)?;
+    let nothing = Answers::default();
+    create_site_profile(conn, id, &Answers::from_iter([("site_name", name)]), now)?;
+    Ok(nothing.to_json())
+}
+
 fn name_of(conn: &mut DbConnection, id: OrganizationId) -> Result<String, StoreError> {
     Ok(organization::table.find(id).select(organization::name).first(conn)?)
+}
+
+/// Sites send data at one access level only: whoever leaves it closes them first.
+fn keeps_its_sites(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    level: AccessLevel,
+) -> Result<(), StoreError> {
+    let closed = [SiteStatus::Inactive, SiteStatus::Withdrawn];
+    let open = site::table
+        .filter(site::organization_id.eq(id))
+        .filter(site::status.ne_all(closed))
+        .count()
+        .get_result::<i64>(conn)?;
+    if level != AccessLevel::DataExchange && open > 0 {
+        let text = "the organization has Sites that send data: close them first";
+        return Err(Refusal(text.to_owned()).into());
+    }
+    Ok(())
 }
 
 /// Ends the roles that an access level does not have.
@@ -151,24 +204,24 @@ pub(super) fn change_site(
     new: &Answers,
     now: Timestamp,
 ) -> Result<Answers, StoreError> {
-    let text = site_profile::table
-        .find(id)
-        .select(site_profile::answers)
-        .first::<String>(conn)
-        .optional()?
-        .ok_or_else(|| StoreError::NotFound(format!("Site {id}")))?;
+    let text = site_answers(conn, id, now)?;
     let (answers, before) = replaced(&text, new)?;
     diesel::update(site_profile::table.find(id))
         .set((
             site_profile::answers.eq(answers.to_json()),
             site_profile::zip.eq(given(&answers, "zip")),
-            site_profile::name_key.eq(name_key(answers.get("site_name"))),
             site_profile::ehr_vendor.eq(given(&answers, "ehr_vendor")),
             site_profile::updated_at.eq(now),
         ))
         .execute(conn)?;
+    if !["site_name", "county", "clinical"].iter().any(|name| new.has(name)) {
+        return Ok(before);
+    }
     let changed = site::table.find(id);
     if let Some(name) = given(new, "site_name") {
+        diesel::update(site_profile::table.find(id))
+            .set(site_profile::name_key.eq(name_key(&name)))
+            .execute(conn)?;
         diesel::update(changed).set(site::name.eq(name)).execute(conn)?;
     }
     if let Some(county) = County::find(new.get("county")) {

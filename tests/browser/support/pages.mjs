@@ -35,9 +35,9 @@ export async function fill(page, values) {
     const field = await labelled(page, label);
     const kind = await field.evaluate((element) => (element.localName === 'input' ? element.type : element.localName));
     if (kind === 'fieldset' || kind === 'div') {
-      for (const choice of [value].flat()) await (await labelled(field, choice)).check();
+      for (const choice of [value].flat()) await (await labelled(field, choice)).check({ force: true });
     } else if (kind === 'checkbox' || kind === 'radio') {
-      await field.setChecked(value);
+      await field.setChecked(value, { force: true });
     } else if (kind === 'select') {
       await field.selectOption([value].flat().map((label) => ({ label })));
     } else if (kind === 'file') {

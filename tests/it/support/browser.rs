@@ -26,14 +26,6 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The text of the first `h1`.
-    pub(crate) fn heading(&self) -> String {
-        let inside = between(&self.html, "<h1", "</h1>").unwrap_or_default();
-        let inside = inside.split_once('>').map_or("", |(_, rest)| rest);
-        let without_caption = inside.rsplit_once("</span>").map_or(inside, |(_, rest)| rest);
-        text_of(without_caption)
-    }
-
     /// What the error summary lists: the field that a link leads to, and the message.
     pub(crate) fn errors(&self) -> Vec<(String, String)> {
         let Some(summary) = between(&self.html, "<div class=\"error-summary\"", "</div>") else {
