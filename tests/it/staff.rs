@@ -371,7 +371,23 @@ async fn seeing_as_an_organization_is_told_by_the_audit_trail() {
     let sent = registrar.post(&format!("{path}/see-as"), &[]).await;
 
     assert_eq!((sent.status, audited(&app, "organization.see-as").await), (303, 1));
-    assert!(registrar.cookie("__Host-seeing").is_some());
+    let own = format!("/organization/{organization}");
+    let seen = registrar.visit(&own).await;
+    seen.is_at(&own).says(&["Marigold School", "can change nothing", "Users", "History"]);
+    assert!(!seen.text().contains("Change"), "{}", seen.text());
+    for page in ["users", "history"] {
+        registrar.visit(&format!("{own}/{page}")).await.is_at(&format!("{own}/{page}"));
+    }
+    for page in ["clinicians", "agreement", "requests", "users/new"] {
+        let refused = registrar.post(&format!("{own}/{page}"), &[]).await;
+        assert_eq!(refused.status, 404, "{page}");
+    }
+    let (other, cookie) = (staff(&app, StaffRole::HelpDesk, Some(HERE)).await, "__Host-seeing");
+    other.set_cookie(cookie, &registrar.cookie(cookie).unwrap());
+    assert_eq!(other.visit(&own).await.status, 404, "it is another's");
+    registrar.visit(&own).await;
+    registrar.submit("/staff/see-as/end", &[]).await.is_at("/staff/organizations");
+    assert_eq!(registrar.visit(&own).await.status, 404, "it has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

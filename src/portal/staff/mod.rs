@@ -17,6 +17,8 @@ use crate::portal::{Layout, Visit};
 use crate::sites::{Sites, Staff};
 use crate::store::Queue;
 
+pub(super) use organizations::SEEING_COOKIE;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff", get().to(home))
