@@ -27,6 +27,7 @@ fn credential(criterion: &mut Criterion) {
         client_key_pin: None,
         created_at: now,
         last_used_at: None,
+        shown_at: None,
     };
 
     for (name, given) in [

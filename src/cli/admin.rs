@@ -277,7 +277,7 @@ impl Admin {
         let config = self.config.load()?;
         let base = Base::open(&config, false).await?;
         let by = By::cli(&self.by, Timestamp::now());
-        let desk = Desk { config, format, by, store: Arc::clone(&base.store), base };
+        let desk = Desk { format, by, store: Arc::clone(&base.store), base, config };
         let result = match self.noun {
             Noun::Organization(verb) => desk.organization(verb).await,
             Noun::Site(verb) => desk.site(verb).await,

@@ -58,6 +58,8 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it last opened something, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// When a secret of it was first shown to somebody; none: nobody has seen one.
+    pub shown_at: Option<Timestamp>,
 }
 
 impl Credential {
@@ -108,6 +110,7 @@ mod tests {
             client_key_pin: None,
             created_at: now,
             last_used_at: None,
+            shown_at: None,
         };
         (credential, key)
     }

@@ -1,7 +1,7 @@
 //! A registration or an enrolment that is being filled in.
 
 use crate::domain::form::{Answers, Form};
-use crate::domain::questions::REGISTRATION;
+use crate::domain::questions::{ENROLMENT, REGISTRATION};
 use crate::domain::{Timestamp, words};
 
 words! {
@@ -54,10 +54,32 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The page of the person whose address is to be confirmed.
+    pub const fn contact_page(&self) -> &'static str {
+        match self.kind {
+            DraftKind::Enrolment => "primary-contact",
+            DraftKind::Registration => "site-contact",
+        }
+    }
+
+    /// An answer about the person whose address is to be confirmed, such as `email`.
+    pub fn contact(&self, what: &str) -> &str {
+        self.answers.get(&format!("{}_{what}", self.contact_page().replace('-', "_")))
+    }
+
+    /// The name of what it is about.
+    pub fn name(&self) -> &str {
+        match self.kind {
+            DraftKind::Enrolment => self.answers.get("organization_name"),
+            DraftKind::Registration => self.answers.get("site_name"),
+        }
+    }
+
     /// The questions of it.
     pub const fn form(&self) -> &'static Form {
         match self.kind {
-            DraftKind::Enrolment | DraftKind::Registration => &REGISTRATION,
+            DraftKind::Enrolment => &ENROLMENT,
+            DraftKind::Registration => &REGISTRATION,
         }
     }
 }

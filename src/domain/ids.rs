@@ -234,6 +234,13 @@ numbered! {
     /// Number of an Organization.
     OrganizationId
 }
+impl OrganizationId {
+    /// The Provider ID that people know an enrolled organization by: `PR-000123`. Issued, never edited.
+    pub fn provider_id(self) -> String {
+        format!("PR-{:06}", self.0)
+    }
+}
+
 numbered! {
     /// Number of a Credential.
     CredentialId
@@ -241,6 +248,10 @@ numbered! {
 numbered! {
     /// Number of an Account; inside only, people see the [`UserId`].
     AccountId
+}
+numbered! {
+    /// Number of a Clinician.
+    ClinicianId
 }
 numbered! {
     /// Number of a passkey.

@@ -8,6 +8,7 @@ mod access_level;
 mod account;
 mod agreement;
 mod audit;
+mod clinician;
 mod county;
 mod credential;
 mod delivery;
@@ -21,6 +22,7 @@ mod ids;
 mod letter;
 mod map;
 mod message;
+mod note_template;
 mod organization;
 mod passphrase;
 pub mod questions;
@@ -42,8 +44,9 @@ pub use account::{
     Account, AccountState, Course, Membership, MembershipState, Role, StaffGrant, StaffRole,
     TrainingNeed, wait_after,
 };
-pub use agreement::{AGREEMENT, AgreementText};
-pub use audit::{AuditRecord, By, harmless_cell};
+pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
+pub use audit::{AuditRecord, By, csv_row, harmless_cell};
+pub use clinician::{Clinician, ClinicianState};
 pub use county::{COUNTIES, County};
 pub use credential::{
     CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,
@@ -55,12 +58,13 @@ pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
 pub use ids::{
-    AccountId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId, RequestId, SiteId,
-    UnknownWord, UserId, WrongId,
+    AccountId, ClinicianId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId,
+    RequestId, SiteId, UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
 pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
+pub use note_template::{NOTE_TEMPLATES, NoteTemplate};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};

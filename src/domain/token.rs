@@ -95,6 +95,8 @@ impl RecoveryCode {
 words! {
     /// What a link in a mail is for; a link of one purpose serves no other.
     LinkPurpose {
+        /// Answer what staff asked about a request.
+        AnswerRequest = "answer-request",
         /// Take over a new e-mail address.
         ConfirmEmail = "confirm-email",
         /// Answer some pages of another's draft.

@@ -72,6 +72,7 @@ static NOBODY: LazyLock<Option<Credential>> = LazyLock::new(|| {
         client_key_pin: None,
         created_at: Timestamp::from_naive(chrono::NaiveDateTime::MIN),
         last_used_at: None,
+        shown_at: None,
     })
 });
 

@@ -183,9 +183,13 @@ impl Gateway {
     }
 
     async fn run_sweeper(&self) {
+        let mut told = String::new();
         while !self.stopping.is_cancelled() {
             match self.store.retention_batch(self.settings.retention, Timestamp::now()).await {
-                Ok(removed) if removed == Removed::default() => self.pause(SWEEP).await,
+                Ok(removed) if removed == Removed::default() => {
+                    self.tell_head(&mut told).await;
+                    self.pause(SWEEP).await;
+                }
                 Ok(removed) => tracing::info!(
                     removed.bodies,
                     removed.messages,
@@ -201,6 +205,18 @@ impl Gateway {
                     self.pause(SWEEP).await;
                 }
             }
+        }
+    }
+
+    /// Says where the audit trail ends, so that a place outside of the database knows of it.
+    async fn tell_head(&self, told: &mut String) {
+        match self.store.audit_head().await {
+            Ok(head) if head == *told => {}
+            Ok(head) => {
+                tracing::info!(audit.head = %head, "the audit trail ends at {head}");
+                *told = head;
+            }
+            Err(error) => tracing::error!("the end of the audit trail could not be read: {error}"),
         }
     }
 

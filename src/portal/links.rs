@@ -6,10 +6,11 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::form::{Answers, FieldErrors, Page};
-use crate::domain::{Draft, OneTimeToken};
+use crate::domain::{Draft, DraftKind, OneTimeToken};
+use crate::portal::enroll::ENROLL;
 use crate::portal::form::{FieldView, fields};
 use crate::portal::page::Trouble;
-use crate::portal::register::DRAFT_COOKIE;
+use crate::portal::register::REGISTER;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{AnswerError, Verified};
@@ -45,7 +46,7 @@ struct DeadLink {
     layout: Layout,
 }
 
-fn dead(visit: &Visit) -> HttpResponse {
+pub(super) fn dead(visit: &Visit) -> HttpResponse {
     visit.page(&DeadLink { layout: visit.layout("This link does not work any more") })
 }
 
@@ -54,13 +55,20 @@ async fn verify_page(visit: Visit, token: web::Path<String>) -> Result<HttpRespo
     let Some(draft) = visit.portal().sites.verify_peek(&token, visit.now).await? else {
         return Ok(dead(&visit));
     };
-    let lede = format!(
-        "Confirm the registration of {}, {}.",
-        draft.answers.get("site_name"),
-        draft.answers.get("city")
-    );
+    let (what, button) = match draft.kind {
+        DraftKind::Enrolment => ("enrollment", "Confirm and send the enrollment"),
+        DraftKind::Registration => ("registration", "Confirm and register the Site"),
+    };
+    let lede = format!("Confirm the {what} of {}, {}.", draft.name(), draft.answers.get("city"));
     let layout = visit.layout("Confirm your e-mail address");
-    Ok(visit.page(&OpenLink { layout, lede, button: "Confirm and register the Site" }))
+    Ok(visit.page(&OpenLink { layout, lede, button }))
+}
+
+#[derive(Template)]
+#[template(path = "enrolled.html")]
+struct EnrolledPage {
+    layout: Layout,
+    number: String,
 }
 
 #[derive(Template)]
@@ -76,10 +84,16 @@ struct RegisteredPage {
 async fn verify(posted: Posted, token: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let visit = posted.visit;
     let Ok(token) = token.parse::<OneTimeToken>() else { return Ok(dead(&visit)) };
-    let Some(verified) = visit.portal().sites.verify(&token, visit.by()).await? else {
+    let sites = &visit.portal().sites;
+    if let Some(id) = sites.enrolment_verify(&token, visit.by()).await? {
+        visit.drop_cookie(ENROLL.cookie);
+        let layout = visit.layout("Your enrollment has arrived");
+        return Ok(visit.page(&EnrolledPage { layout, number: id.to_string() }));
+    }
+    let Some(verified) = sites.verify(&token, visit.by()).await? else {
         return Ok(dead(&visit));
     };
-    visit.drop_cookie(DRAFT_COOKIE);
+    visit.drop_cookie(REGISTER.cookie);
     let region = verified.made.region.map(|region| region.facts().name.to_owned());
     let page = RegisteredPage {
         layout: visit.layout(format!("{} is registered", verified.made.name)),
@@ -101,9 +115,13 @@ async fn resume(posted: Posted, token: web::Path<String>) -> Result<HttpResponse
     let visit = posted.visit;
     let Ok(token) = token.parse::<OneTimeToken>() else { return Ok(dead(&visit)) };
     match visit.portal().sites.draft_resume(&token, visit.by()).await? {
-        Some((_, key)) => {
-            visit.set_cookie(DRAFT_COOKIE, key.reveal().to_owned());
-            Ok(visit.redirect("/register"))
+        Some((draft, key)) => {
+            let flow = match draft.kind {
+                DraftKind::Enrolment => &ENROLL,
+                DraftKind::Registration => &REGISTER,
+            };
+            visit.set_cookie(flow.cookie, key.reveal().to_owned());
+            Ok(visit.redirect(flow.base))
         }
         None => Ok(dead(&visit)),
     }

@@ -7,14 +7,19 @@
 mod account;
 mod ask;
 mod assets;
+mod draft_pages;
+mod enroll;
 mod factors;
 mod form;
 mod guide;
 mod links;
 mod member;
+mod organization;
 mod page;
 mod register;
+mod requests;
 mod sign_in;
+mod staff;
 mod visit;
 
 use std::sync::Arc;
@@ -25,7 +30,7 @@ use crate::sites::Sites;
 
 pub use member::Member;
 pub use page::{Layout, render};
-pub use visit::{Posted, Visit};
+pub use visit::{Posted, PostedFile, Visit};
 
 /// What the portal needs to know of its installation.
 #[derive(Clone, Debug)]
@@ -67,12 +72,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
         web::scope("")
             .wrap(actix_web::middleware::from_fn(visit::protect))
             .configure(assets::routes)
+            .configure(enroll::routes)
             .configure(guide::routes)
             .configure(links::routes)
+            .configure(organization::routes)
             .configure(sign_in::routes)
             .configure(account::routes)
             .configure(factors::routes)
             .configure(register::routes)
+            .configure(requests::routes)
+            .configure(staff::routes)
             .default_service(web::route().to(not_found)),
     );
 }

@@ -4,8 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use crate::domain::Refusal;
 use crate::portal::assets;
 use crate::portal::visit::Told;
+use crate::sites::AccountError;
 use crate::store::StoreError;
 
 /// What every page shows around its content.
@@ -24,6 +26,8 @@ pub struct Layout {
     pub assets: &'static str,
     /// Name of who is signed in.
     pub signed_in: Option<String>,
+    /// Whether staff see as an organization's own people see.
+    pub only_looks: bool,
     /// The places of the navigation: address, name, whether we are there.
     pub nav: Vec<(&'static str, &'static str, bool)>,
 }
@@ -53,6 +57,7 @@ impl Layout {
             help_desk: help_desk.to_owned(),
             assets: assets::VERSION.as_str(),
             signed_in: None,
+            only_looks: false,
             nav,
         }
     }
@@ -140,6 +145,18 @@ pub(super) struct Notice {
 /// What a handler could not do: told by a page, never with its cause.
 #[derive(Debug)]
 pub(super) struct Trouble(StoreError);
+
+impl From<AccountError> for Trouble {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => Self(error),
+            AccountError::Forbidden => Self(StoreError::NotFound("such thing".to_owned())),
+            AccountError::StepUp | AccountError::TooMany | AccountError::Weak(_) => {
+                Self(StoreError::Refused(Refusal(error.to_string())))
+            }
+        }
+    }
+}
 
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {

@@ -3,6 +3,7 @@
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
+use actix_multipart::Multipart;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -250,6 +251,77 @@ impl FromRequest for Posted {
         })
     }
 }
+
+/// The file that a form of ours brought, and whose it was; at most `LARGEST` bytes.
+pub struct PostedFile<const LARGEST: usize> {
+    /// The request.
+    pub visit: Visit,
+    /// Content of the field `file`; its name and its type say nothing that counts.
+    pub file: Vec<u8>,
+}
+
+impl<const LARGEST: usize> FromRequest for PostedFile<LARGEST> {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let visit = Visit::new(request);
+        let foreign = is_foreign(request);
+        let is_multipart = request.content_type().eq_ignore_ascii_case("multipart/form-data");
+        let parts = Multipart::new(request.headers(), payload.take());
+        Box::pin(async move {
+            let visit = visit.ok_or_else(|| actix_web::error::ErrorInternalServerError(""))?;
+            let refuse = |visit: &Visit, status| Err(stopped(visit.failure(status)));
+            if foreign {
+                return refuse(&visit, StatusCode::FORBIDDEN);
+            }
+            if !is_multipart {
+                return refuse(&visit, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            }
+            match gather(parts, LARGEST).await {
+                Ok((token, file)) if visit.portal.sites.is_form_token(&visit.visitor, &token) => {
+                    Ok(Self { visit, file })
+                }
+                Ok(_) => refuse(&visit, StatusCode::FORBIDDEN),
+                Err(status) => refuse(&visit, status),
+            }
+        })
+    }
+}
+
+/// The token and the file of a form; every part is read within bounds.
+async fn gather(mut parts: Multipart, largest: usize) -> Result<(String, Vec<u8>), StatusCode> {
+    let (mut token, mut file) = (vec![], vec![]);
+    let mut left = MOST_PARTS;
+    while let Some(part) = parts.next().await {
+        let mut part = part.map_err(|_malformed| StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
+        left = left.checked_sub(1).ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
+        let is_file = part.name() == Some("file");
+        let is_token = part.name() == Some("csrf");
+        let most = if is_file { largest } else { LONGEST_FIELD };
+        let mut read = vec![];
+        while let Some(chunk) = part.next().await {
+            read.extend_from_slice(
+                &chunk.map_err(|_malformed| StatusCode::UNSUPPORTED_MEDIA_TYPE)?,
+            );
+            if read.len() > most {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+        }
+        if is_file {
+            file = read;
+        } else if is_token {
+            token = read;
+        }
+    }
+    Ok((String::from_utf8_lossy(&token).into_owned(), file))
+}
+
+/// Parts of a form with a file.
+const MOST_PARTS: usize = 10;
+
+/// Bytes of a field beside a file.
+const LONGEST_FIELD: usize = 1024;
 
 /// A response that takes the place of what the handler would have said.
 pub(super) fn stopped(response: HttpResponse) -> actix_web::Error {

@@ -153,6 +153,40 @@ impl Sites {
         Ok(self.store.membership_set(user, organization, roles, deed).await?)
     }
 
+    /// Changes name and telephone number of a user whom nobody else manages.
+    pub async fn user_profile(
+        &self,
+        who: &SignedIn,
+        (organization, user): (OrganizationId, AccountId),
+        profile: (String, String, Option<String>),
+        browser: &Browser,
+    ) -> Result<Account, AccountError> {
+        self.must_know(who, organization, user).await?;
+        let ours = who.principal.organizations(Permission::ManageUsers);
+        let memberships = self.store.membership_of_account(user).await?;
+        let elsewhere = memberships
+            .iter()
+            .any(|one| one.state != MembershipState::Inactive && !ours.contains(&one.organization));
+        if elsewhere || !self.store.staff_of_account(user).await?.is_empty() {
+            return Err(AccountError::refused(
+                "this user works for others, too: they change their name themselves",
+            ));
+        }
+        let deed = who.by(browser).into();
+        Ok(self.store.account_profile_change(user, profile, deed).await?)
+    }
+
+    /// Mails another invitation to a user of an organization.
+    pub async fn user_invite(
+        &self,
+        who: &SignedIn,
+        (organization, user): (OrganizationId, AccountId),
+        browser: &Browser,
+    ) -> Result<Invited, AccountError> {
+        self.must_know(who, organization, user).await?;
+        self.invite(user, who.by(browser)).await
+    }
+
     /// Deactivates a user in an organization. Whoever has no place left is signed out in the same transaction.
     pub async fn user_deactivate(
         &self,

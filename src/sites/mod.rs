@@ -5,19 +5,27 @@
 
 mod accounts;
 pub mod bulk;
+mod changes;
+mod credentials;
+mod delegate;
 mod drafts;
+mod enroll;
 mod hashing;
+mod links;
 mod notices;
 mod passkeys;
 mod passwords;
 mod register;
+mod requests;
 mod second_factor;
 mod sign_in;
+mod staff;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
+use tokio::sync::Semaphore;
 use webauthn_rs::Webauthn;
 
 use crate::domain::{OneTimeToken, Password, SecretHash, ServerKey};
@@ -27,11 +35,16 @@ use crate::sites::sign_in::Addresses;
 use crate::store::{Store, StoreError};
 
 pub use accounts::{AccountError, Invited, NewUser};
+pub use changes::{Changed, is_asked};
+pub use credentials::{OVERLAP, may_rotate};
+pub use delegate::Delegate;
 pub use drafts::AnswerError;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
+pub use requests::{Decided, NoteError};
 pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
+pub use staff::Staff;
 
 /// What is decided for an installation.
 #[derive(Clone, Debug)]
@@ -51,6 +64,8 @@ pub struct Sites {
     settings: SitesSettings,
     addresses: Addresses,
     hasher: Hasher,
+    /// Uploads are read one at a time.
+    bulk_reader: Semaphore,
     /// None where the public address is no name.
     passkeys: Option<Webauthn>,
 }
@@ -66,7 +81,8 @@ impl Sites {
     pub fn new(store: Arc<Store>, key: ServerKey, settings: SitesSettings) -> Self {
         let passkeys = passkeys::relying_party(&settings.public_url);
         let (addresses, hasher) = (Addresses::new(), Hasher::new());
-        Self { store, key, settings, addresses, hasher, passkeys }
+        let bulk_reader = Semaphore::new(1);
+        Self { store, key, settings, addresses, hasher, bulk_reader, passkeys }
     }
 
     /// The store, for reading.

@@ -24,8 +24,9 @@ impl Sites {
                  Health. Set your password to begin.",
             )
             .link("Set your password", self.password_url(token));
-        if roles.iter().any(|role| role.training() == TrainingNeed::Videos) {
-            letter = letter.link("Watch how to look patients up", &self.settings.training_videos);
+        let videos = &self.settings.training_videos;
+        if !videos.is_empty() && roles.iter().any(|role| role.training() == TrainingNeed::Videos) {
+            letter = letter.link("Watch how to look patients up", videos);
         }
         letter
             .list([

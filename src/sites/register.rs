@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::form::Answers;
+use crate::domain::form::{Answers, Page};
 use crate::domain::{
-    AGREEMENT, AccessLevel, By, CREDENTIAL_PURPOSE, County, Draft, DraftState, EmailAddress,
-    Letter, LinkPurpose, OneTimeToken, Password, Role, SiteKind, Timestamp,
+    AGREEMENT, AccessLevel, By, CREDENTIAL_PURPOSE, County, Draft, DraftKind, DraftState,
+    EmailAddress, Letter, LinkPurpose, OneTimeToken, Password, Role, SiteKind, Timestamp,
 };
 use crate::mail::{Composition, Footer, compose};
 use crate::sites::{Sites, VERIFY_WITHIN};
@@ -28,7 +28,7 @@ const OF_ORGANIZATION: &[&str] = &[
 ];
 
 /// Answers that are typed twice, or recorded elsewhere.
-const NOT_KEPT: &[&str] = &["agreement", "agreement_name", "agreement_title"];
+pub(super) const NOT_KEPT: &[&str] = &["agreement", "agreement_name", "agreement_title"];
 
 /// How many Sending Facilities of a like name are shown.
 const SHOWN_FACILITIES: i64 = 20;
@@ -83,14 +83,19 @@ impl Sites {
         self.store.site_namesakes(name.to_owned(), zip.to_owned()).await
     }
 
-    /// Sends a registration off: its Site Contact gets the link to confirm the address.
+    /// Sends a registration or an enrolment off: its contact gets the link to confirm the address.
     pub async fn register(&self, draft: &Draft, by: By) -> Result<Submitted, StoreError> {
         let form = draft.form();
-        if let Some(page) = form.first_open(&draft.answers) {
+        // Every answer once more: what was good when it was given may not be today, or with the answers given since.
+        let today = by.at.utc().date_naive();
+        let is_open = |page: &&Page| {
+            !page.is_answered(&draft.answers) || page.read(&draft.answers, today).is_err()
+        };
+        if let Some(page) = form.asked(&draft.answers).find(is_open) {
             return Ok(Submitted::Incomplete(page.slug));
         }
-        let Ok(to) = draft.answers.get("site_contact_email").parse::<EmailAddress>() else {
-            return Ok(Submitted::Incomplete("site-contact"));
+        let Ok(to) = draft.contact("email").parse::<EmailAddress>() else {
+            return Ok(Submitted::Incomplete(draft.contact_page()));
         };
         let (link, deed) = self.verify_link(draft, &to, by)?;
         let posted = self.store.draft_submit(draft.id, link, deed).await?;
@@ -99,8 +104,8 @@ impl Sites {
 
     /// Sends the link once more; the one before opens nothing any more.
     pub async fn register_again(&self, draft: &Draft, by: By) -> Result<Submitted, StoreError> {
-        let Ok(to) = draft.answers.get("site_contact_email").parse::<EmailAddress>() else {
-            return Ok(Submitted::Incomplete("site-contact"));
+        let Ok(to) = draft.contact("email").parse::<EmailAddress>() else {
+            return Ok(Submitted::Incomplete(draft.contact_page()));
         };
         let (link, deed) = self.verify_link(draft, &to, by)?;
         let posted = self.store.link_issue(link, deed).await?;
@@ -121,22 +126,35 @@ impl Sites {
             detail: None,
             life: VERIFY_WITHIN,
         };
-        let letter = compose("verify-address", "Confirm your e-mail address for the IZ Portal")
-            .greeting(draft.answers.get("site_contact_first_name"))
-            .paragraph(format!(
-                "The Site \"{}\" is being registered for data exchange, and you are named as its Site Contact.",
-                draft.answers.get("site_name")
-            ))
-            .link("Confirm this e-mail address", self.url(&format!("/verify/{}", token.reveal())))
-            .paragraph(
+        let (what, then, without) = match draft.kind {
+            DraftKind::Enrolment => (
+                format!(
+                    "The organization \"{}\" asks for access to CAIR, and you are named as its primary CAIR contact.",
+                    draft.name()
+                ),
+                "The link is good for 24 hours and opens once. After that our staff look at the enrollment.",
+                "You know nothing of this? Then do nothing: without the link nothing is sent to our staff.",
+            ),
+            DraftKind::Registration => (
+                format!(
+                    "The Site \"{}\" is being registered for data exchange, and you are named as its Site Contact.",
+                    draft.name()
+                ),
                 "The link is good for 24 hours and opens once. After that you get the Site ID and set your password.",
-            )
-            .paragraph("You know nothing of this? Then do nothing: without the link nothing is registered.")
+                "You know nothing of this? Then do nothing: without the link nothing is registered.",
+            ),
+        };
+        let letter = compose("verify-address", "Confirm your e-mail address for the IZ Portal")
+            .greeting(draft.contact("first_name"))
+            .paragraph(what)
+            .link("Confirm this e-mail address", self.url(&format!("/verify/{}", token.reveal())))
+            .paragraph(then)
+            .paragraph(without)
             .to(to.clone(), &self.footer());
         Ok((link, Deed::from(by).with(letter)))
     }
 
-    /// The registration that a link would confirm; nothing is used up.
+    /// The registration or the enrolment that a link would confirm; nothing is used up.
     pub async fn verify_peek(
         &self,
         token: &OneTimeToken,
@@ -161,7 +179,10 @@ impl Sites {
         token: &OneTimeToken,
         by: By,
     ) -> Result<Option<Verified>, StoreError> {
-        let Some(draft) = self.verify_peek(token, by.at).await? else { return Ok(None) };
+        let draft = self.verify_peek(token, by.at).await?;
+        let Some(draft) = draft.filter(|draft| draft.kind == DraftKind::Registration) else {
+            return Ok(None);
+        };
         let form = draft.form();
         let answers = form.settled(&draft.answers);
         let links = [Self::new_link()?, Self::new_link()?];
@@ -214,7 +235,7 @@ impl Sites {
         people
     }
 
-    fn person(
+    pub(super) fn person(
         &self,
         answers: &Answers,
         who: &str,
@@ -360,7 +381,7 @@ fn organization(answers: &Answers) -> NewOrganization {
     }
 }
 
-fn without(mut answers: Answers, names: &[&str]) -> Answers {
+pub(super) fn without(mut answers: Answers, names: &[&str]) -> Answers {
     for name in names {
         answers.set(name, "");
     }

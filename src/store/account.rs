@@ -218,6 +218,33 @@ fn set_state(
     by_id(conn, id)
 }
 
+/// Which accounts a scope lets be seen, as a condition; `$query` is boxed.
+macro_rules! within {
+    ($query:expr, $filter:expr) => {{
+        let mut query = $query;
+        if let Some(state) = $filter.state {
+            query = query.filter(account::state.eq(state));
+        }
+        match &$filter.scope {
+            Scope::All => query,
+            Scope::Nowhere => query.filter(account::id.eq(NOBODY)),
+            Scope::Regions(regions) => {
+                let codes: Vec<String> = regions.iter().map(ToString::to_string).collect();
+                query.filter(
+                    account::id.eq_any(
+                        member::table
+                            .inner_join(organization_profile::table.on(
+                                organization_profile::organization_id.eq(member::organization_id),
+                            ))
+                            .filter(organization_profile::region.eq_any(codes))
+                            .select(member::account_id),
+                    ),
+                )
+            }
+        }
+    }};
+}
+
 impl Store {
     /// Makes an account; with a link that its owner sets the first password by, when it may be sent already.
     pub async fn account_create(
@@ -242,6 +269,22 @@ impl Store {
     /// One account.
     pub async fn account_by_id(&self, id: AccountId) -> Result<Account, StoreError> {
         self.read(move |conn| by_id(conn, id)).await
+    }
+
+    /// One account, when it lies in a scope; else it is as unknown as none.
+    pub async fn account_in_view(
+        &self,
+        id: AccountId,
+        scope: Scope,
+    ) -> Result<Account, StoreError> {
+        self.read(move |conn| {
+            let filter =
+                AccountFilter { search: String::new(), state: None, scope, after: None, limit: 1 };
+            let query = within!(account::table.select(COLUMNS).into_boxed(), filter);
+            let row = query.filter(account::id.eq(id)).first::<Row>(conn).optional()?;
+            row.map(from_row).ok_or_else(|| StoreError::NotFound(object(id)))
+        })
+        .await
     }
 
     /// The account of an address, if there is one.
@@ -482,33 +525,6 @@ pub(super) fn factors(conn: &mut DbConnection, account: Account) -> Result<Facto
         .count()
         .get_result::<i64>(conn)?;
     Ok(Factors { account, password, totp, totp_step, passkeys, recovery_codes })
-}
-
-/// Which accounts a scope lets be seen, as a condition; `$query` is boxed.
-macro_rules! within {
-    ($query:expr, $filter:expr) => {{
-        let mut query = $query;
-        if let Some(state) = $filter.state {
-            query = query.filter(account::state.eq(state));
-        }
-        match &$filter.scope {
-            Scope::All => query,
-            Scope::Nowhere => query.filter(account::id.eq(NOBODY)),
-            Scope::Regions(regions) => {
-                let codes: Vec<String> = regions.iter().map(ToString::to_string).collect();
-                query.filter(
-                    account::id.eq_any(
-                        member::table
-                            .inner_join(organization_profile::table.on(
-                                organization_profile::organization_id.eq(member::organization_id),
-                            ))
-                            .filter(organization_profile::region.eq_any(codes))
-                            .select(member::account_id),
-                    ),
-                )
-            }
-        }
-    }};
 }
 
 /// The accounts that follow another by name.

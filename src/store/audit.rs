@@ -7,7 +7,7 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{AuditRecord, By, SecretHash, ServerKey, Timestamp, from_hex};
+use crate::domain::{AuditRecord, By, OrganizationId, SecretHash, ServerKey, Timestamp, from_hex};
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::schema::{audit_event, setting};
 use crate::store::{Store, StoreError};
@@ -260,6 +260,39 @@ fn from_row((id, at, actor, action, object, before, after, source): Row) -> Audi
     AuditRecord { id, at, actor, action, object, before, after, source }
 }
 
+/// Events of these objects, and those about the roles of these accounts in an organization; newest first.
+///
+/// Notes of staff for staff are left out.
+pub(super) fn of_objects(
+    conn: &mut DbConnection,
+    objects: Vec<String>,
+    (accounts, organization): (Vec<String>, OrganizationId),
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let here = format!("organization {organization}");
+    let of_role =
+        audit_event::action.like("membership.%").and(audit_event::after.like(format!("{here}:%")));
+    let of_account = audit_event::action.eq("account.create").and(
+        audit_event::after
+            .like(format!("%of {here}"))
+            .or(audit_event::after.like(format!("%of {here};%"))),
+    );
+    let owned = audit_event::object.eq_any(objects).and(audit_event::action.ne("request.note"));
+    let about = audit_event::object.eq_any(accounts).and(of_role.or(of_account));
+    let mut query = audit_event::table.select(columns()).filter(owned).into_boxed();
+    let mut users = audit_event::table.select(columns()).filter(about).into_boxed();
+    if let Some(before) = before {
+        query = query.filter(audit_event::id.lt(before));
+        users = users.filter(audit_event::id.lt(before));
+    }
+    let mut found = query.order(audit_event::id.desc()).limit(limit).load::<Row>(conn)?;
+    found.extend(users.order(audit_event::id.desc()).limit(limit).load::<Row>(conn)?);
+    found.sort_by_key(|row| std::cmp::Reverse(row.0));
+    found.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(found.into_iter().map(from_row).collect())
+}
+
 /// What became of verifying the trail.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Verdict {
@@ -322,6 +355,15 @@ impl Store {
                 .limit(PAGE)
                 .load::<Row>(conn)?;
             Ok(rows.into_iter().map(from_row).collect())
+        })
+        .await
+    }
+
+    /// Whether a filter means more events than this.
+    pub async fn audit_exceeds(&self, filter: AuditFilter, count: i64) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let query = filtered!(&filter).order(audit_event::id.asc()).offset(count).limit(1);
+            Ok(!query.load::<Row>(conn)?.is_empty())
         })
         .await
     }

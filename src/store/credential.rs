@@ -6,14 +6,15 @@ use diesel::prelude::*;
 use serde_json::json;
 
 use crate::domain::{
-    By, ClientKeyPin, Credential, CredentialId, CredentialState, Environment, Refusal, SecretHash,
-    SiteId, Timestamp,
+    By, ClientKeyPin, Credential, CredentialId, CredentialState, Environment, OrganizationId,
+    Refusal, SecretHash, SiteId, Timestamp,
 };
 use crate::store::audit::Auditor;
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
+use crate::store::owned::credential_of;
 use crate::store::schema::{credential, site};
-use crate::store::{Store, StoreError};
+use crate::store::{Deed, Store, StoreError};
 
 /// A credential to be recorded.
 #[derive(Debug, Clone)]
@@ -46,6 +47,7 @@ type Row = (
     Option<ClientKeyPin>,
     Timestamp,
     Option<Timestamp>,
+    Option<Timestamp>,
 );
 
 fn from_row(row: Row) -> Credential {
@@ -63,6 +65,7 @@ fn from_row(row: Row) -> Credential {
         client_key_pin: row.10,
         created_at: row.11,
         last_used_at: row.12,
+        shown_at: row.13,
     }
 }
 
@@ -75,13 +78,27 @@ pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Credential>, StoreError
         .collect())
 }
 
-fn by_username(conn: &mut DbConnection, username: &str) -> Result<Credential, StoreError> {
+pub(super) fn by_username(
+    conn: &mut DbConnection,
+    username: &str,
+) -> Result<Credential, StoreError> {
     credential::table
         .filter(credential::username.eq(username))
         .first::<Row>(conn)
         .optional()?
         .map(from_row)
         .ok_or_else(|| StoreError::NotFound(format!("credential {username}")))
+}
+
+/// The credentials of a Site, by username.
+pub(super) fn of_site(conn: &mut DbConnection, id: &SiteId) -> Result<Vec<Credential>, StoreError> {
+    let owned = credential::table.filter(credential::site_id.eq(id));
+    Ok(owned
+        .order(credential::username.asc())
+        .load::<Row>(conn)?
+        .into_iter()
+        .map(from_row)
+        .collect())
 }
 
 /// Records a change of a credential in the trail, without its secrets, and gives what holds now.
@@ -109,6 +126,11 @@ fn told(credential: &Credential) -> String {
     .to_string()
 }
 
+/// Until when the secret before is taken, when somebody knows it and it is to be taken any longer.
+fn now_or(is_known: bool, overlap: Duration, now: Timestamp) -> Option<Timestamp> {
+    (is_known && !overlap.is_zero()).then(|| now.plus(overlap))
+}
+
 impl Store {
     /// Records a credential.
     pub async fn credential_issue(
@@ -132,6 +154,8 @@ impl Store {
                     credential::secret.eq(new.secret),
                     credential::expires_at.eq(new.expires_at),
                     credential::created_at.eq(now),
+                    // Whoever issues it hands it over.
+                    credential::shown_at.eq(Some(now)),
                 ))
                 .execute(conn)?;
             changed(conn, &auditor, "credential.issue", None, &new.username)
@@ -161,6 +185,7 @@ impl Store {
                     credential::secret.eq(secret),
                     credential::old_secret.eq(Some(present.secret)),
                     credential::old_secret_until.eq(Some(now.plus(overlap))),
+                    credential::shown_at.eq(present.shown_at.or(Some(now))),
                 ))
                 .execute(conn)?;
             changed(conn, &auditor, "credential.rotate", Some(&present), &username)
@@ -182,6 +207,65 @@ impl Store {
                 .set(credential::state.eq(CredentialState::Revoked))
                 .execute(conn)?;
             changed(conn, &auditor, "credential.revoke", Some(&present), &username)
+        })
+        .await
+    }
+
+    /// Gives a credential of a Site of the organization a new secret, which is shown at this moment. The one before is
+    /// taken for `overlap` more, unless nobody has ever seen it.
+    pub async fn credential_show(
+        &self,
+        (organization, site, username): (OrganizationId, SiteId, String),
+        secret: SecretHash,
+        overlap: Duration,
+        deed: Deed,
+    ) -> Result<Credential, StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            let before = credential_of(conn, organization, &site, &username)?;
+            if !before.is_live(doing.now) {
+                return Err(Refusal(format!("credential {username} has ended")).into());
+            }
+            raise_revision(conn)?;
+            let until = now_or(before.shown_at.is_some(), overlap, doing.now);
+            diesel::update(credential::table.find(before.id))
+                .set((
+                    credential::secret.eq(secret),
+                    credential::old_secret.eq(until.map(|_| before.secret)),
+                    credential::old_secret_until.eq(until),
+                    credential::shown_at.eq(before.shown_at.or(Some(doing.now))),
+                ))
+                .execute(conn)?;
+            let after = by_username(conn, &username)?;
+            let object = format!("credential {username}");
+            let (old, new) = (told(&before), told(&after));
+            doing.end(conn, "credential.show", &object, Some(&old), Some(&new))?;
+            Ok(after)
+        })
+        .await
+    }
+
+    /// Revokes a credential of a Site of the organization, from the next message on.
+    pub async fn credential_end(
+        &self,
+        (organization, site, username): (OrganizationId, SiteId, String),
+        deed: Deed,
+    ) -> Result<Credential, StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            let before = credential_of(conn, organization, &site, &username)?;
+            if before.state == CredentialState::Revoked {
+                return Err(Refusal(format!("credential {username} is revoked already")).into());
+            }
+            raise_revision(conn)?;
+            diesel::update(credential::table.find(before.id))
+                .set(credential::state.eq(CredentialState::Revoked))
+                .execute(conn)?;
+            let after = by_username(conn, &username)?;
+            let object = format!("credential {username}");
+            let (old, new) = (told(&before), told(&after));
+            doing.end(conn, "credential.revoke", &object, Some(&old), Some(&new))?;
+            Ok(after)
         })
         .await
     }

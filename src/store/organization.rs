@@ -2,8 +2,12 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{By, MessageId, Organization, OrganizationId, Timestamp, from_hex, hex};
+use crate::domain::form::Answers;
+use crate::domain::{
+    AccessLevel, By, MessageId, Organization, OrganizationId, Timestamp, from_hex, hex,
+};
 use crate::store::connection::DbConnection;
+use crate::store::profile::{self, NewOrganization};
 use crate::store::schema::{organization, setting};
 use crate::store::{Part, Store, StoreError, Vault};
 
@@ -22,11 +26,15 @@ impl Store {
     ) -> Result<Organization, StoreError> {
         let auditor = self.auditor(by.clone());
         self.write(move |conn| {
-            let new = diesel::insert_into(organization::table)
-                .values((organization::name.eq(name), organization::created_at.eq(by.at)))
-                .returning((organization::id, organization::name, organization::created_at))
-                .get_result::<Row>(conn)
-                .map(from_row)?;
+            let told = NewOrganization {
+                name,
+                access_level: AccessLevel::DataExchange,
+                county: None,
+                region: None,
+                answers: Answers::default(),
+            };
+            let id = profile::create_organization(conn, &told, by.at)?;
+            let new = Organization { id, name: told.name, created_at: by.at };
             let object = format!("organization {}", new.id);
             auditor.record(conn, "organization.create", &object, None, Some(&new.name))?;
             Ok(new)

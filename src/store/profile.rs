@@ -3,7 +3,9 @@
 use diesel::prelude::*;
 
 use crate::domain::form::Answers;
-use crate::domain::{AccessLevel, OrganizationId, RegionCode, SiteId, Timestamp};
+use crate::domain::{
+    AccessLevel, OrganizationId, OrganizationState, RegionCode, Scope, Site, SiteId, Timestamp,
+};
 use crate::store::connection::DbConnection;
 use crate::store::draft::read_answers;
 use crate::store::schema::{organization, organization_profile, site, site_profile};
@@ -22,6 +24,42 @@ pub struct NewOrganization {
     pub region: Option<RegionCode>,
     /// What was answered.
     pub answers: Answers,
+}
+
+/// An organization as staff find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationRecord {
+    /// Its number.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub access_level: AccessLevel,
+    /// Whether it takes part.
+    pub state: OrganizationState,
+    /// What it is known by, when it enrolled.
+    pub provider_id: Option<String>,
+    /// FIPS code of its county.
+    pub county: Option<String>,
+    /// Its region.
+    pub region: Option<RegionCode>,
+    /// What it told of itself.
+    pub answers: Answers,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+}
+
+/// Which organizations are shown.
+#[derive(Debug, Clone)]
+pub struct OrganizationFilter {
+    /// A part of the name, a Provider ID or a Site ID; empty means all.
+    pub search: String,
+    /// In these regions.
+    pub scope: Scope,
+    /// Those that follow this one by name; of no use with a search.
+    pub after: Option<OrganizationId>,
+    /// How many at most.
+    pub limit: i64,
 }
 
 /// A Site that may be the same as one that is being registered.
@@ -84,7 +122,22 @@ pub(super) fn create_site_profile(
     Ok(())
 }
 
-fn given(answers: &Answers, name: &str) -> Option<String> {
+/// Gives an organization the place of its first Site, when it has none.
+pub(super) fn place_organization(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    county: Option<&str>,
+    region: Option<RegionCode>,
+) -> Result<(), StoreError> {
+    let placeless =
+        organization_profile::table.find(id).filter(organization_profile::region.is_null());
+    diesel::update(placeless)
+        .set((organization_profile::county.eq(county), organization_profile::region.eq(region)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn given(answers: &Answers, name: &str) -> Option<String> {
     Some(answers.get(name).to_owned()).filter(|value| !value.is_empty())
 }
 
@@ -105,7 +158,142 @@ pub(super) fn namesakes(
     Ok(rows.into_iter().map(|(id, name)| Namesake { id, name }).collect())
 }
 
+type RecordColumns = (
+    organization::id,
+    organization::name,
+    organization_profile::access_level,
+    organization_profile::state,
+    organization_profile::provider_id,
+    organization_profile::county,
+    organization_profile::region,
+    organization_profile::answers,
+    organization::created_at,
+);
+
+const RECORD: RecordColumns = (
+    organization::id,
+    organization::name,
+    organization_profile::access_level,
+    organization_profile::state,
+    organization_profile::provider_id,
+    organization_profile::county,
+    organization_profile::region,
+    organization_profile::answers,
+    organization::created_at,
+);
+
+type RecordRow = (
+    OrganizationId,
+    String,
+    AccessLevel,
+    OrganizationState,
+    Option<String>,
+    Option<String>,
+    Option<RegionCode>,
+    String,
+    Timestamp,
+);
+
+fn record_of(row: RecordRow) -> Result<OrganizationRecord, StoreError> {
+    let (id, name, access_level, state, provider_id, county, region, answers, created_at) = row;
+    let answers = read_answers(&answers)?;
+    Ok(OrganizationRecord {
+        id,
+        name,
+        access_level,
+        state,
+        provider_id,
+        county,
+        region,
+        answers,
+        created_at,
+    })
+}
+
+/// The organizations that a scope lets be seen, as a query.
+macro_rules! organizations_within {
+    ($scope:expr) => {{
+        let on = organization::table.on(organization::id.eq(organization_profile::organization_id));
+        let query = organization_profile::table.inner_join(on).select(RECORD).into_boxed();
+        match $scope {
+            Scope::All => query,
+            Scope::Nowhere => query.filter(organization::id.eq(OrganizationId(0))),
+            Scope::Regions(regions) => {
+                let codes: Vec<String> = regions.iter().map(ToString::to_string).collect();
+                query.filter(organization_profile::region.eq_any(codes))
+            }
+        }
+    }};
+}
+
+fn organizations(
+    conn: &mut DbConnection,
+    filter: &OrganizationFilter,
+) -> Result<Vec<OrganizationRecord>, StoreError> {
+    let mut query = organizations_within!(&filter.scope);
+    let text = filter.search.trim();
+    if text.is_empty() {
+        if let Some(after) = filter.after {
+            let key = organization_profile::table
+                .find(after)
+                .select(organization_profile::name_key)
+                .first::<String>(conn)?;
+            let later = organization_profile::name_key
+                .gt(key.clone())
+                .or(organization_profile::name_key.eq(key).and(organization::id.gt(after)));
+            query = query.filter(later);
+        }
+    } else {
+        let code = text.to_uppercase();
+        let of_site = site::table.filter(site::id.eq(code.clone())).select(site::organization_id);
+        let of_site = of_site.load::<OrganizationId>(conn)?;
+        let named = organization_profile::provider_id
+            .eq(Some(code))
+            .or(organization::id.eq_any(of_site).nullable());
+        let key = name_key(text);
+        query = if key.is_empty() {
+            query.filter(named)
+        } else {
+            query.filter(
+                named.or(organization_profile::name_key.like(format!("%{key}%")).nullable()),
+            )
+        };
+    }
+    let rows = query
+        .order((organization_profile::name_key.asc(), organization::id.asc()))
+        .limit(filter.limit)
+        .load::<RecordRow>(conn)?;
+    rows.into_iter().map(record_of).collect()
+}
+
 impl Store {
+    /// Organizations by name, as staff find them.
+    pub async fn organization_search(
+        &self,
+        filter: OrganizationFilter,
+    ) -> Result<Vec<OrganizationRecord>, StoreError> {
+        self.read(move |conn| organizations(conn, &filter)).await
+    }
+
+    /// One organization, when it lies in a scope; else it is as unknown as none.
+    pub async fn organization_in_view(
+        &self,
+        id: OrganizationId,
+        scope: Scope,
+    ) -> Result<OrganizationRecord, StoreError> {
+        self.read(move |conn| {
+            let query = organizations_within!(&scope);
+            let row = query.filter(organization::id.eq(id)).first::<RecordRow>(conn).optional()?;
+            record_of(row.ok_or_else(|| StoreError::NotFound(format!("organization {id}")))?)
+        })
+        .await
+    }
+
+    /// The Sites of an organization, by ID.
+    pub async fn organization_sites(&self, id: OrganizationId) -> Result<Vec<Site>, StoreError> {
+        self.read(move |conn| crate::store::site::of_organization(conn, id)).await
+    }
+
     /// What a Site told of itself; nothing when it was recorded by `admin`.
     pub async fn site_answers(&self, id: SiteId) -> Result<Answers, StoreError> {
         self.read(move |conn| {

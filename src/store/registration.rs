@@ -8,7 +8,7 @@ use crate::domain::form::Answers;
 use crate::domain::{
     AccessLevel, AccountId, CredentialState, DraftState, EmailAddress, Environment, Letter,
     LinkPurpose, LinkStatus, OrganizationId, RegionCode, RequestKind, Role, SecretHash, SiteId,
-    SiteKind, SiteStatus, Timestamp,
+    SiteKind, SiteStatus, Timestamp, TrainingNeed, UserId,
 };
 use crate::store::account::NewAccount;
 use crate::store::connection::DbConnection;
@@ -21,6 +21,7 @@ use crate::store::schema::{
     account as accounts, agreement_acceptance, credential, membership as memberships, site,
     site_link,
 };
+use crate::store::site::{self as sites, NewSite};
 use crate::store::{Deed, Store, StoreError, account, draft, membership, one_time_link};
 
 /// Somebody who gets a place in the organization.
@@ -74,8 +75,12 @@ pub struct Placed {
     pub email: EmailAddress,
     /// Their first name.
     pub first_name: String,
-    /// Whether the account is new, so that the link sets its first password.
+    /// What they are known by.
+    pub user_id: UserId,
+    /// Whether the account is new.
     pub is_new: bool,
+    /// Whether the account is new and all its roles wait for training: it got no link.
+    pub waits: bool,
 }
 
 /// What a confirmed registration made.
@@ -227,23 +232,17 @@ fn make_site(
     name: &str,
     now: Timestamp,
 ) -> Result<SiteId, StoreError> {
-    let id = crate::store::site::next_id(conn, new.kind)?;
-    diesel::insert_into(site::table)
-        .values((
-            site::id.eq(&id),
-            site::organization_id.eq(organization),
-            site::name.eq(name),
-            site::kind.eq(new.kind),
-            site::clinical.eq(new.clinical),
-            site::county.eq(&new.organization.county),
-            site::region.eq(new.organization.region),
-            site::status.eq(SiteStatus::Registered),
-            site::created_at.eq(now),
-            site::updated_at.eq(now),
-        ))
-        .execute(conn)?;
-    profile::create_site_profile(conn, &id, &new.answers, now)?;
-    Ok(id)
+    let registered = NewSite {
+        id: None,
+        organization,
+        name: name.to_owned(),
+        kind: new.kind,
+        clinical: new.clinical,
+        county: new.organization.county.clone(),
+        region: new.organization.region,
+        status: SiteStatus::Registered,
+    };
+    sites::create(conn, &registered, &new.answers, now)
 }
 
 /// A test credential without an end; its first secret was never shown, so it opens nothing until another is.
@@ -288,7 +287,8 @@ pub(super) fn accept_agreement(
     Ok(())
 }
 
-/// Gives somebody a place: with an account of theirs, or a new one and the link to its first password.
+/// Gives somebody a place: with an account of theirs, or a new one and the link to its first password, unless all they
+/// are to do waits for training.
 pub(super) fn place(
     conn: &mut DbConnection,
     person: &Person,
@@ -297,6 +297,7 @@ pub(super) fn place(
 ) -> Result<Placed, StoreError> {
     let known = account::by_email(conn, &person.email)?;
     let is_new = known.is_none();
+    let waits = person.roles.iter().all(|role| role.training() == TrainingNeed::Course);
     let account = match known {
         Some(account) => {
             for role in &person.roles {
@@ -316,12 +317,21 @@ pub(super) fn place(
                 staff: vec![],
             };
             let account = account::create(conn, &new, now)?;
-            let link = account::invitation_link(person.invitation, account.id);
-            one_time_link::issue(conn, &link, now)?;
+            if !waits {
+                let link = account::invitation_link(person.invitation, account.id);
+                one_time_link::issue(conn, &link, now)?;
+            }
             account
         }
     };
-    Ok(Placed { account: account.id, email: account.email, first_name: account.first_name, is_new })
+    Ok(Placed {
+        account: account.id,
+        email: account.email,
+        first_name: account.first_name,
+        user_id: account.user_id,
+        is_new,
+        waits: is_new && waits,
+    })
 }
 
 /// Puts a registration before the staff of its region, who look at it afterwards.
@@ -352,7 +362,7 @@ fn ask_staff(
 }
 
 /// Asks a Sending Facility to send for a Site; gives the addresses of those who can consent.
-fn ask_facility(
+pub(super) fn ask_facility(
     conn: &mut DbConnection,
     facility: &SiteId,
     client: &SiteId,

@@ -7,13 +7,15 @@ use diesel::prelude::*;
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    AccountId, EmailAddress, OrganizationId, Refusal, RegionCode, Request, RequestId, RequestKind,
-    RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews, Scope, SiteId,
-    Timestamp,
+    AccountId, CredentialState, EmailAddress, LinkPurpose, OrganizationId, Refusal, RegionCode,
+    Request, RequestId, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep,
+    RequestViews, Scope, SecretHash, SiteId, SiteStatus, Timestamp,
 };
 use crate::store::connection::DbConnection;
+use crate::store::directory::raise_revision;
 use crate::store::draft::read_answers;
-use crate::store::schema::{request, request_note};
+use crate::store::one_time_link::{self, LinkSecret};
+use crate::store::schema::{credential, request, request_note, site};
 use crate::store::{Deed, Store, StoreError};
 
 /// Rows of a queue that are read when a text is looked for in them.
@@ -210,7 +212,21 @@ pub(super) fn advance(
     if changed == 0 {
         return Err(Refusal("somebody else was faster".to_owned()).into());
     }
+    // What was asked before is not to be answered any more, or has been.
+    one_time_link::end(conn, LinkPurpose::AnswerRequest, &object(held.id), now)?;
     Ok(Request { state: next, decided_at: decided, decided_by, ..held.clone() })
+}
+
+/// Says which organization a request has become, inside a transaction.
+pub(super) fn set_organization(
+    conn: &mut DbConnection,
+    id: RequestId,
+    organization: OrganizationId,
+) -> Result<(), StoreError> {
+    diesel::update(request::table.find(id))
+        .set(request::organization_id.eq(Some(organization)))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Adds a line to the history of a request, inside the transaction of another change.
@@ -345,6 +361,20 @@ fn queues(conn: &mut DbConnection, views: &RequestViews) -> Result<Vec<Queue>, S
     Ok(found)
 }
 
+/// Suspends a Site, unless it is closed already, and revokes its credentials.
+fn close_site(conn: &mut DbConnection, id: &SiteId, now: Timestamp) -> Result<(), StoreError> {
+    let status = site::table.find(id).select(site::status).first::<SiteStatus>(conn)?;
+    if let Ok(suspended) = status.change_to(SiteStatus::Suspended) {
+        diesel::update(site::table.find(id))
+            .set((site::status.eq(suspended), site::updated_at.eq(now)))
+            .execute(conn)?;
+    }
+    diesel::update(credential::table.filter(credential::site_id.eq(id)))
+        .set(credential::state.eq(CredentialState::Revoked))
+        .execute(conn)?;
+    raise_revision(conn)
+}
+
 impl Store {
     /// Makes a request; the letters of the deed go out with it.
     pub async fn request_create(
@@ -419,7 +449,92 @@ impl Store {
         .await
     }
 
-    /// Takes a step that means nothing but itself: ask, answer, decline, withdraw. Its note, letters and line of the audit
+    /// Asks the applicant something, who answers by a link.
+    pub async fn request_ask(
+        &self,
+        id: RequestId,
+        views: RequestViews,
+        (new, by): (NewNote, AccountId),
+        link: LinkSecret,
+        deed: Deed,
+    ) -> Result<Request, StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            let held = in_view(conn, id, &views)?;
+            let after = advance(conn, &held, RequestStep::Ask, Some(by), doing.now)?;
+            note(conn, id, &new, doing.now)?;
+            let link = link.link(LinkPurpose::AnswerRequest, object(id));
+            one_time_link::issue(conn, &link, doing.now)?;
+            let old = held.state.word();
+            doing.end(conn, "request.ask", &object(id), Some(old), Some(&new.text))?;
+            Ok(after)
+        })
+        .await
+    }
+
+    /// The request whose question a link answers; nothing is used up.
+    pub async fn request_by_link(
+        &self,
+        hash: SecretHash,
+        now: Timestamp,
+    ) -> Result<Option<Request>, StoreError> {
+        let link = self.link_peek(hash, LinkPurpose::AnswerRequest, now).await?;
+        let id = link.and_then(|link| link.subject.strip_prefix("request ")?.parse().ok());
+        match id {
+            Some(id) => Ok(Some(self.request_by_id(id, RequestViews::all()).await?)
+                .filter(|held| held.state == RequestState::Asked)),
+            None => Ok(None),
+        }
+    }
+
+    /// Answers what staff asked, by the link of the letter; false when it is used, ended, or nothing is asked any more.
+    pub async fn request_answer(
+        &self,
+        hash: SecretHash,
+        new: NewNote,
+        deed: Deed,
+    ) -> Result<bool, StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            let used = one_time_link::consume(conn, hash, LinkPurpose::AnswerRequest, doing.now)?;
+            let id = used.and_then(|link| link.subject.strip_prefix("request ")?.parse().ok());
+            let Some(id) = id else { return Ok(false) };
+            let held = in_view(conn, id, &RequestViews::all())?;
+            advance(conn, &held, RequestStep::Answer, None, doing.now)?;
+            note(conn, id, &new, doing.now)?;
+            let old = held.state.word();
+            doing.end(conn, "request.answer", &object(id), Some(old), Some(&new.text))?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Declines a registration: its Site is suspended and its credentials are revoked.
+    pub async fn registration_decline(
+        &self,
+        id: RequestId,
+        views: RequestViews,
+        (new, by): (NewNote, AccountId),
+        deed: Deed,
+    ) -> Result<Request, StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            let held = in_view(conn, id, &views)?;
+            let Some(site) = held.site.clone().filter(|_| held.kind == RequestKind::Registration)
+            else {
+                return Err(StoreError::NotFound(object(id)));
+            };
+            let after = advance(conn, &held, RequestStep::Decline, Some(by), doing.now)?;
+            note(conn, id, &new, doing.now)?;
+            close_site(conn, &site, doing.now)?;
+            let told = format!("suspended, credentials revoked: {}", new.text);
+            doing.end(conn, "registration.decline", &format!("site {site}"), None, Some(&told))?;
+            Ok(after)
+        })
+        .await
+    }
+
+    /// Takes a step that means nothing but itself: approve what needs no more, decline, withdraw. Its note, letters and line of the audit
     /// trail are part of it.
     pub async fn request_step(
         &self,

@@ -57,6 +57,7 @@ table! {
         client_key_pin -> Nullable<Binary>,
         created_at -> Timestamp,
         last_used_at -> Nullable<Timestamp>,
+        shown_at -> Nullable<Timestamp>,
     }
 }
 
@@ -362,6 +363,17 @@ table! {
         title -> Text,
         address -> Text,
         accepted_at -> Timestamp,
+    }
+}
+
+table! {
+    bulk_upload (id) {
+        id -> BigInt,
+        organization_id -> BigInt,
+        account_id -> BigInt,
+        site_rows -> Text,
+        result -> Nullable<Text>,
+        created_at -> Timestamp,
     }
 }
 

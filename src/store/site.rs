@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 
+use crate::domain::form::Answers;
 use crate::domain::{
     By, LinkStatus, OrganizationId, Refusal, RegionCode, Site, SiteId, SiteKind, SiteLink,
     SiteStatus, Timestamp,
@@ -10,7 +11,7 @@ use crate::domain::{
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::schema::{organization, site, site_link};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, profile};
 
 /// A Site to be recorded.
 #[derive(Debug, Clone)]
@@ -56,7 +57,16 @@ pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Site>, StoreError> {
     Ok(site::table.order(site::id.asc()).load::<Row>(conn)?.into_iter().map(from_row).collect())
 }
 
-fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
+/// The Sites of an organization, by ID.
+pub(super) fn of_organization(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+) -> Result<Vec<Site>, StoreError> {
+    let rows = site::table.filter(site::organization_id.eq(id)).order(site::id.asc());
+    Ok(rows.load::<Row>(conn)?.into_iter().map(from_row).collect())
+}
+
+pub(super) fn by_id(conn: &mut DbConnection, id: &SiteId) -> Result<Site, StoreError> {
     site::table
         .find(id)
         .first::<Row>(conn)
@@ -89,6 +99,36 @@ pub(super) fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId,
     format!("{prefix}{number:06}").parse().map_err(|_wrong| StoreError::Conflict)
 }
 
+/// Records a Site and what it told of itself, inside the transaction of another change, which raises the revision.
+pub(super) fn create(
+    conn: &mut DbConnection,
+    new: &NewSite,
+    answers: &Answers,
+    now: Timestamp,
+) -> Result<SiteId, StoreError> {
+    let id = match &new.id {
+        Some(id) => id.clone(),
+        None => next_id(conn, new.kind)?,
+    };
+    diesel::insert_into(site::table)
+        .values((
+            site::id.eq(&id),
+            site::organization_id.eq(new.organization),
+            site::name.eq(&new.name),
+            site::kind.eq(new.kind),
+            site::clinical.eq(new.clinical),
+            site::county.eq(&new.county),
+            site::region.eq(new.region),
+            site::status.eq(new.status),
+            site::created_at.eq(now),
+            site::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    profile::create_site_profile(conn, &id, answers, now)?;
+    profile::place_organization(conn, new.organization, new.county.as_deref(), new.region)?;
+    Ok(id)
+}
+
 impl Store {
     /// Records a Site.
     pub async fn site_create(&self, new: NewSite, by: By) -> Result<Site, StoreError> {
@@ -99,25 +139,9 @@ impl Store {
             if known == 0 {
                 return Err(StoreError::NotFound(format!("organization {}", new.organization)));
             }
-            let id = match new.id {
-                Some(id) => id,
-                None => next_id(conn, new.kind)?,
-            };
             raise_revision(conn)?;
-            diesel::insert_into(site::table)
-                .values((
-                    site::id.eq(&id),
-                    site::organization_id.eq(new.organization),
-                    site::name.eq(new.name),
-                    site::kind.eq(new.kind),
-                    site::clinical.eq(new.clinical),
-                    site::county.eq(new.county),
-                    site::region.eq(new.region),
-                    site::status.eq(new.status),
-                    site::created_at.eq(now),
-                    site::updated_at.eq(now),
-                ))
-                .execute(conn)?;
+            let answers = Answers::from_iter([("site_name", new.name.as_str())]);
+            let id = create(conn, &new, &answers, now)?;
             let site = by_id(conn, &id)?;
             let object = format!("site {id}");
             auditor.record(conn, "site.create", &object, None, Some(&told(&site)))?;

@@ -6,12 +6,12 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, Control, Course, CredentialId,
-    CredentialState, DeliveryState, DraftKind, DraftState, Effect, EmailAddress, Environment,
-    FailureClass, LetterState, LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState,
-    OrganizationId, OrganizationState, PasskeyId, PassphraseHash, RegionCode, RequestId,
-    RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteId, SiteKind, SiteStatus,
-    StaffRole, Timestamp, UserId,
+    AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, ClinicianId, ClinicianState,
+    Control, Course, CredentialId, CredentialState, DeliveryState, DraftKind, DraftState, Effect,
+    EmailAddress, Environment, FailureClass, LetterState, LinkPurpose, LinkStatus, MembershipState,
+    MessageId, MessageState, OrganizationId, OrganizationState, PasskeyId, PassphraseHash,
+    RegionCode, RequestId, RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteId,
+    SiteKind, SiteStatus, StaffRole, Timestamp, UserId,
 };
 
 macro_rules! text_column {
@@ -40,6 +40,7 @@ text_column!(
     AccessLevel,
     AccountState,
     Breaker,
+    ClinicianState,
     Control,
     Course,
     CredentialState,
@@ -120,7 +121,15 @@ macro_rules! number_column {
     )+};
 }
 
-number_column!(AccountId, CredentialId, MessageId, OrganizationId, PasskeyId, RequestId);
+number_column!(
+    AccountId,
+    ClinicianId,
+    CredentialId,
+    MessageId,
+    OrganizationId,
+    PasskeyId,
+    RequestId
+);
 
 impl<DB: Backend> ToSql<SqlTimestamp, DB> for Timestamp
 where

@@ -178,6 +178,31 @@ async fn what_is_recorded_after_a_cut_does_not_hide_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_real_event_of_another_past_does_not_fit_into_the_chain() {
+    let app = TestApp::start().await;
+    let data = &app.config.data_dir;
+    note(app.store(), 1).await;
+    let head = "CREATE TABLE head AS SELECT value FROM setting WHERE name = 'audit_head'";
+    app.database.change(data, head);
+    note(app.store(), 1).await;
+    app.database.change(data, "CREATE TABLE kept AS SELECT * FROM audit_event WHERE id = 2");
+    let back = "DELETE FROM audit_event WHERE id = 2; \
+                UPDATE setting SET value = (SELECT value FROM head) WHERE name = 'audit_head'";
+    forge(&app, back);
+    let rolled_back = verdict(&app).await;
+    note(app.store(), 2).await;
+
+    let replace =
+        "DELETE FROM audit_event WHERE id = 2; INSERT INTO audit_event SELECT * FROM kept";
+    app.database.change(data, replace);
+    let found = verdict(&app).await;
+
+    // A head that was kept from before fits its own past: against that only a head that was noted elsewhere helps.
+    assert_eq!((rolled_back.events, rolled_back.broken), (1, None));
+    assert_eq!(found.broken, Some(3), "the event after it follows another one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_noted_head_proves_that_nothing_before_it_is_gone() {
     let app = TestApp::start().await;
     note(app.store(), 2).await;

@@ -3,9 +3,11 @@
 //!
 //! - `account_pages`: the pages of accounts: bad input, strangers, second factors
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
+//! - `access`: every role on every route of the portal
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
+//! - `bulk`: many Sites from one file, all or nothing
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
@@ -15,11 +17,13 @@
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `egress`: where the Gateway calls, and whom it believes there
 //! - `endurance`: what waits after an outage or a restart, nodes that die, many calls under way
+//! - `enrolment`: access without an EHR, page by page, up to the queue of staff
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
 //! - `mail`: letters leave once, come again, bounce, are held; nothing of them is told elsewhere
 //! - `operations`: alerts, their run-book and the metrics behind them belong together
+//! - `organization`: what its people change, what waits for staff, and what is not theirs
 //! - `outage`: the database cannot be written, the disk is full
 //! - `outcome`: what became of a message, asked by its sender
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
@@ -29,6 +33,7 @@
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
 //! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
+//! - `staff`: what waits is decided, accounts are helped, and who may do it
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
 //! - `transport`: HTTP and TLS under a call
@@ -44,11 +49,13 @@
 
 mod support;
 
+mod access;
 mod account_pages;
 mod accounts;
 mod adapters;
 mod audit;
 mod behaviours;
+mod bulk;
 mod cli;
 mod clients;
 mod codes;
@@ -58,12 +65,14 @@ mod credentials;
 mod delivery;
 mod egress;
 mod endurance;
+mod enrolment;
 mod envelopes;
 mod faults;
 mod floors;
 mod mail;
 mod nist;
 mod operations;
+mod organization;
 mod outage;
 mod outcome;
 mod pages;
@@ -74,6 +83,7 @@ mod queue;
 mod registration;
 mod registry;
 mod routing;
+mod staff;
 mod store;
 mod submit;
 mod transport;

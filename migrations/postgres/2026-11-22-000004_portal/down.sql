@@ -1,6 +1,8 @@
 DROP INDEX site_by_organization;
 DROP TABLE audit_event;
 DROP TABLE letter;
+ALTER TABLE credential DROP COLUMN shown_at;
+DROP TABLE bulk_upload;
 DROP TABLE clinician;
 DROP TABLE agreement_acceptance;
 DROP TABLE request_note;

@@ -194,6 +194,21 @@ CREATE TABLE clinician (
 );
 CREATE INDEX clinician_by_organization ON clinician (organization_id);
 
+-- A table of Sites that waits to be confirmed, and what came of it.
+CREATE TABLE bulk_upload (
+    id INTEGER PRIMARY KEY NOT NULL,
+    organization_id BIGINT NOT NULL REFERENCES organization (id),
+    account_id BIGINT NOT NULL REFERENCES account (id),
+    site_rows TEXT NOT NULL,
+    result TEXT,
+    created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX bulk_upload_by_organization ON bulk_upload (organization_id);
+
+-- When a secret was first shown to somebody; those of before were handed over when they were issued.
+ALTER TABLE credential ADD COLUMN shown_at TIMESTAMP;
+UPDATE credential SET shown_at = created_at;
+
 -- Mail to be sent. The body is sealed, and goes when the mail has gone: it may hold a one-time link.
 CREATE TABLE letter (
     id BIGINT PRIMARY KEY NOT NULL,
@@ -231,3 +246,9 @@ CREATE TRIGGER audit_event_kept_as_written BEFORE UPDATE ON audit_event
 BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
 CREATE TRIGGER audit_event_kept BEFORE DELETE ON audit_event
 BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+
+-- What was recorded before by `admin` has a place in the portal, too.
+INSERT INTO organization_profile (organization_id, access_level, state, name_key, answers, updated_at)
+SELECT id, 'data-exchange', 'active', lower(replace(name, ' ', '')), '{}', created_at FROM organization;
+INSERT INTO site_profile (site_id, name_key, answers, updated_at)
+SELECT id, lower(replace(name, ' ', '')), '{}', updated_at FROM site;

@@ -131,6 +131,8 @@ impl FieldErrors {
 /// When a page or a field is asked.
 #[derive(Clone, Copy, Debug)]
 pub enum When {
+    /// Of those of whom each of these holds.
+    All(&'static [Self]),
     /// Of everybody.
     Always,
     /// Of those who gave one of these answers to a field.
@@ -143,6 +145,7 @@ impl When {
     /// Whether it is asked of somebody with these answers.
     pub fn holds(self, answers: &Answers) -> bool {
         match self {
+            Self::All(each) => each.iter().all(|one| one.holds(answers)),
             Self::Always => true,
             Self::Is(field, values) => values.contains(&answers.get(field)),
             Self::Not(field, values) => !values.contains(&answers.get(field)),
@@ -323,6 +326,11 @@ impl Form {
     /// The page with this slug.
     pub fn page(&self, slug: &str) -> Option<&'static Page> {
         self.pages.iter().find(|page| page.slug == slug)
+    }
+
+    /// The page with this slug that is asked of somebody with these answers.
+    pub fn asked_page(&self, slug: &str, answers: &Answers) -> Option<&'static Page> {
+        self.asked(answers).find(|page| page.slug == slug)
     }
 
     /// The pages that are asked of somebody with these answers.

@@ -138,9 +138,9 @@ const SENDER_SITE: Page = Page {
     rule: None,
 };
 
-const CHILD_CARE: Page = Page {
+pub(super) const CHILD_CARE: Page = Page {
     slug: "child-care",
-    title: "Your child-care license",
+    title: "What is your child-care license?",
     lede: "",
     fields: &[Field::new(
         "child_care_license",

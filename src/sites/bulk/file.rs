@@ -76,11 +76,11 @@ pub enum FileError {
 
 /// What stood in a row that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(super) struct Row {
     /// Its number in the spreadsheet; the first is 1.
-    pub number: usize,
+    pub(super) number: usize,
     /// Its cells from the left, trimmed.
-    pub cells: Vec<String>,
+    pub(super) cells: Vec<String>,
 }
 
 /// Reads a file to its rows; those without any text are left out.
@@ -89,7 +89,7 @@ pub struct Row {
 ///
 /// # Errors
 /// When it cannot be read, or passes a bound.
-pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, FileError> {
+pub(super) fn rows(bytes: &[u8]) -> Result<Vec<Row>, FileError> {
     if bytes.len() > LARGEST_FILE {
         return Err(FileError::TooLarge);
     }

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use crate::domain::form::{Answers, Field, Kind, Page};
 use crate::domain::questions::REGISTRATION;
 use crate::sites::bulk::file::Row;
+use crate::store::SiteRow;
 
 /// Pages of a registration that are answered once for all rows of a file, by the organization.
 const ONCE: &[&str] = &["agreement"];
@@ -16,15 +17,6 @@ const KNOWN: &[&str] = &["organization_name", "organization_type"];
 
 /// Pages whose columns may all be left empty: then the organization's own answers are taken.
 pub const INHERITED: &[&str] = &["site-contact", "exchange-contact", "ehr", "vendor-contact"];
-
-/// A Site to be registered.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SiteRow {
-    /// Its row in the file.
-    pub row: usize,
-    /// What was answered.
-    pub answers: Answers,
-}
 
 /// What is wrong with a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +49,7 @@ pub fn columns() -> Vec<&'static Field> {
 ///
 /// # Errors
 /// With everything that is wrong, by row and column; then no row counts.
-pub fn read(
+pub(super) fn read(
     rows: &[Row],
     known: &Answers,
     today: NaiveDate,

@@ -1,5 +1,6 @@
 //! Writing tables: the template of an upload, and what can be downloaded.
 
+use crate::domain::harmless_cell;
 use crate::sites::bulk::rows::columns;
 
 /// The template as an Excel workbook; a test holds it to the columns.
@@ -19,18 +20,9 @@ pub fn to_csv(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
         .from_writer(b"\xEF\xBB\xBF".to_vec());
     for row in rows {
         // Writing to memory does not fail.
-        let _ = writer.write_record(row.iter().map(|cell| harmless(cell)));
+        let _ = writer.write_record(row.iter().map(|cell| harmless_cell(cell).into_owned()));
     }
     writer.into_inner().unwrap_or_default()
-}
-
-/// A cell that is no formula: one that begins like one gets an apostrophe before it, which spreadsheet programs do not show.
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -26,14 +26,6 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The text of the first `h1`.
-    pub(crate) fn heading(&self) -> String {
-        let inside = between(&self.html, "<h1", "</h1>").unwrap_or_default();
-        let inside = inside.split_once('>').map_or("", |(_, rest)| rest);
-        let without_caption = inside.rsplit_once("</span>").map_or(inside, |(_, rest)| rest);
-        text_of(without_caption)
-    }
-
     /// What the error summary lists: the field that a link leads to, and the message.
     pub(crate) fn errors(&self) -> Vec<(String, String)> {
         let Some(summary) = between(&self.html, "<div class=\"error-summary\"", "</div>") else {
@@ -155,6 +147,26 @@ impl Browser {
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(body);
         self.send(request, path).await
+    }
+
+    /// Posts a file with the token of the last page, following redirects.
+    pub(crate) async fn upload(&self, path: &str, name: &str, file: &[u8]) -> Page {
+        const BOUNDARY: &str = "the-boundary-of-the-parts";
+        let token = self.token.borrow().clone();
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n\
+             --{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        let tail = format!("\r\n--{BOUNDARY}--\r\n");
+        let body = [head.as_bytes(), file, tail.as_bytes()].concat();
+        let request = self
+            .http
+            .post(self.url(path))
+            .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+            .body(body);
+        let page = self.send(request, path).await;
+        self.follow(page).await
     }
 
     /// The value of a cookie.

@@ -110,13 +110,14 @@ fn serve(
                 letter.from = address();
                 say("250 2.1.0 fine");
             }
-            "RCPT" => match manner {
-                Manner::Recipient(text) => say(&text.replace("{}", &address())),
-                _ => {
+            "RCPT" => {
+                if let Manner::Recipient(text) = manner {
+                    say(&text.replace("{}", &address()));
+                } else {
                     letter.to.push(address());
                     say("250 2.1.5 fine");
                 }
-            },
+            }
             "DATA" => {
                 say("354 go on");
                 for line in lines.by_ref().take_while(|line| line != ".") {

@@ -1,5 +1,7 @@
 //! `izportal demo`: an installation of invented Sites with a first real submission, which then keeps serving.
 
+mod people;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,13 +11,14 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::app::{App, Base, Role};
+use crate::cli::demo::people::{Person, invite_people};
 use crate::cli::{Failure, admin, output, serve};
 use crate::client::{Account, Contract, Egress, Reach, SoapClient, client_config};
 use crate::config::{Config, private_file};
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
-    By, County, Environment, IssuedCredential, LinkStatus, Password, RegionCode, ReplyPolicy,
-    SiteId, SiteKind, SiteStatus, Timestamp,
+    By, County, Environment, IssuedCredential, LinkStatus, OrganizationId, Password, RegionCode,
+    ReplyPolicy, SiteId, SiteKind, SiteStatus, Timestamp,
 };
 use crate::soap::{SoapVersion, submit_single_message_request};
 use crate::store::{MessageFilter, NewSite, Part};
@@ -108,6 +111,7 @@ struct Ready {
     ca: Option<PathBuf>,
     pid: u32,
     senders: Vec<Sender>,
+    people: Vec<Person>,
 }
 
 /// One credential and what to put into a message sent with it.
@@ -143,14 +147,18 @@ impl Demo {
             }
         }
 
+        let (clinic, facility) =
+            (organization_of(&base, "DE-000001"), organization_of(&base, "SF-000001"));
+        let people = invite_people(&base, &config, clinic.await?, facility.await?).await?;
+
         let app = serve::start(&config, base, &logs, Role::All).await?;
         let first = senders.first().ok_or_else(|| Failure::failed("there is no sender"))?;
         first_submission(&app, first).await?;
         let request = self.data_dir.join("request.xml");
         write_request(&app, &request, first)?;
-        announce(&app, &senders, &request);
+        announce(&app, &senders, &people, &request);
         if let Some(path) = &self.ready_file {
-            write_ready(path, &app, senders)?;
+            write_ready(path, &app, senders, people)?;
         }
         serve::until_told_to_stop().await?;
         output::line("Stopping.");
@@ -184,6 +192,10 @@ async fn invent_sites(base: &Base, by: &By) -> Result<(), Failure> {
         store.link_set(site_id(facility)?, site_id(site)?, LinkStatus::Active, by.clone()).await?;
     }
     Ok(())
+}
+
+async fn organization_of(base: &Base, site: &str) -> Result<OrganizationId, Failure> {
+    Ok(base.store.site_by_id(site_id(site)?).await?.organization)
 }
 
 fn site_id(text: &str) -> Result<SiteId, Failure> {
@@ -334,13 +346,13 @@ fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(app: &App, senders: &[Sender], request: &Path) {
+fn announce(app: &App, senders: &[Sender], people: &[Person], request: &Path) {
     let endpoint = app.endpoint();
     let ca = app.ca.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     output::line("");
     output::line(&format!("SOAP service   {endpoint}"));
     output::line(&format!("WSDL           {endpoint}?wsdl"));
-    output::line(&format!("Web page       {}/", app.public_url));
+    output::line(&format!("IZ Portal      {}/", app.public_url));
     if let Some(ops) = app.ops {
         output::line(&format!("Health         http://{ops}/health/ready"));
         output::line(&format!("Metrics        http://{ops}/metrics"));
@@ -359,6 +371,18 @@ fn announce(app: &App, senders: &[Sender], request: &Path) {
         .collect();
     output::show(crate::cli::Format::Text, &rows);
     output::line("");
+    output::line(&format!("Sign in at {}/sign-in, as each role:", app.public_url));
+    let rows: Vec<_> = people
+        .iter()
+        .map(|one| {
+            serde_json::json!({
+                "role": one.role, "e-mail": one.email, "password": one.password,
+                "second factor (a recovery code)": one.recovery_codes.first(),
+            })
+        })
+        .collect();
+    output::show(crate::cli::Format::Text, &rows);
+    output::line("");
     output::line("Send the next message yourself:");
     output::line(&format!(
         "  curl --cacert {ca} -H 'Content-Type: application/soap+xml' --data-binary @{} {endpoint}",
@@ -369,7 +393,12 @@ fn announce(app: &App, senders: &[Sender], request: &Path) {
 }
 
 /// Writes the ready file at once and whole, so that a script never reads half of it.
-fn write_ready(path: &Path, app: &App, senders: Vec<Sender>) -> Result<(), Failure> {
+fn write_ready(
+    path: &Path,
+    app: &App,
+    senders: Vec<Sender>,
+    people: Vec<Person>,
+) -> Result<(), Failure> {
     let endpoint = app.endpoint();
     let ready = Ready {
         wsdl: format!("{endpoint}?wsdl"),
@@ -379,6 +408,7 @@ fn write_ready(path: &Path, app: &App, senders: Vec<Sender>) -> Result<(), Failu
         pid: std::process::id(),
         endpoint,
         senders,
+        people,
     };
     let text = serde_json::to_vec_pretty(&ready).map_err(Failure::failed)?;
     let beside = path.with_extension("writing");

@@ -1,0 +1,357 @@
+//! What an organization is and where it stands; one of its Sites.
+
+use actix_web::web;
+use askama::Template;
+
+use crate::domain::form::{Answers, Page};
+use crate::domain::questions::{
+    organization_answers, organization_pages, site_answers, site_pages,
+};
+use crate::domain::{
+    AgreementText, Credential, CredentialState, Environment, LinkStatus, Permission, Request,
+    RequestState, Site, SiteKind, SiteStatus,
+};
+use crate::portal::organization::{Answer, Place, layout, member, place, said, shown_or, site_id};
+use crate::portal::visit::get;
+use crate::portal::{Layout, Visit};
+use crate::sites::{Delegate, may_rotate};
+use crate::store::OrganizationRecord;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/organization/{organization}", get().to(home))
+        .route("/organization/{organization}/sites/{site}", get().to(site));
+}
+
+/// A group of answers, and where they are changed.
+pub(super) struct Part {
+    title: &'static str,
+    change: Option<String>,
+    rows: Vec<Answered>,
+}
+
+struct Answered {
+    label: &'static str,
+    value: String,
+    /// What was asked for instead, with the request.
+    pending: Option<(String, String)>,
+}
+
+/// The answers to these pages, each with what waits for staff.
+fn parts<'a>(
+    pages: impl Iterator<Item = &'a Page>,
+    known: &Answers,
+    hidden: &[&str],
+    requests: &[&Request],
+    edit: Option<&str>,
+) -> Vec<Part> {
+    pages
+        .map(|page| {
+            let rows = page
+                .fields
+                .iter()
+                .filter(|field| field.when.holds(known) && !hidden.contains(&field.name))
+                .filter(|field| !field.name.ends_with("_again"))
+                .map(|field| {
+                    let asked = requests.iter().find(|one| one.answers.has(field.name));
+                    Answered {
+                        label: field.label.trim_end_matches(" (optional)"),
+                        value: if known.has(field.name) {
+                            field.kind.show(known.get(field.name))
+                        } else {
+                            "Not given".to_owned()
+                        },
+                        pending: asked.map(|one| {
+                            (field.kind.show(one.answers.get(field.name)), one.id.to_string())
+                        }),
+                    }
+                })
+                .collect();
+            Part {
+                title: page.title,
+                change: edit.map(|base| format!("{base}/edit/{}", page.slug)),
+                rows,
+            }
+        })
+        .collect()
+}
+
+/// A Site in a list, with what comes next.
+struct SiteLine {
+    site: Site,
+    stage: &'static str,
+    tag: &'static str,
+    next: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "org_home.html")]
+struct Home {
+    layout: Layout,
+    place: Place,
+    said: Option<&'static str>,
+    record: OrganizationRecord,
+    county: String,
+    region: Option<(String, String)>,
+    is_data_exchange: bool,
+    sites: Vec<SiteLine>,
+    users: Option<usize>,
+    open: Vec<Request>,
+    asked: usize,
+    links_asked: usize,
+    accepts: Option<(bool, String)>,
+    parts: Vec<Part>,
+    may_edit: bool,
+    may_add_sites: bool,
+}
+
+async fn home(visit: Visit, path: web::Path<String>) -> Answer {
+    let member = member(&visit, &path, Permission::ViewOrganization).await?;
+    let (record, place) = place(&visit, &member).await?;
+    let portal = visit.portal();
+    let store = portal.sites.store();
+    let id = member.organization();
+    let sites: Vec<Site> = store.organization_sites(id).await?;
+    let links = store.organization_links(id).await?;
+    let may_edit = member.may(Permission::EditOrganization);
+    let requests = if may_edit { portal.sites.member_requests(&member).await? } else { vec![] };
+    let open: Vec<Request> = requests.into_iter().filter(|one| one.state.is_open()).collect();
+    let users = if member.may(Permission::ViewUsers) {
+        Some(store.membership_list(id).await?.len())
+    } else {
+        None
+    };
+    let known = organization_answers(&record.name, record.access_level, record.answers.clone());
+    let own: Vec<&Request> = open.iter().filter(|one| one.site.is_none()).collect();
+    let pages = organization_pages(record.access_level, &known);
+    let parts =
+        parts(pages.into_iter(), &known, &[], &own, Some(place.base.as_str()).filter(|_| may_edit));
+    let waits = |site: &Site| {
+        links.iter().any(|one| one.link.site == site.id && one.link.status == LinkStatus::Active)
+    };
+    let line = |site: Site| {
+        let linked = waits(&site);
+        let (stage, tag) = stage(site.status);
+        SiteLine { stage, tag, next: next_step(&site, linked), site }
+    };
+    let owned: Vec<_> = sites.iter().map(|site| site.id.clone()).collect();
+    let page = Home {
+        layout: layout(&visit, &member, record.name.clone()),
+        said: said(&visit),
+        county: county(record.county.as_deref()),
+        region: record
+            .region
+            .map(|region| (region.facts().name.to_owned(), region.as_str().to_owned())),
+        is_data_exchange: record.access_level == crate::domain::AccessLevel::DataExchange,
+        users,
+        asked: open.iter().filter(|one| one.state == RequestState::Asked).count(),
+        links_asked: links
+            .iter()
+            .filter(|one| one.link.status == LinkStatus::Requested)
+            .filter(|one| owned.contains(&one.link.facility))
+            .count(),
+        accepts: accepts(&visit, &member, &record).await?,
+        open,
+        sites: sites.into_iter().map(line).collect(),
+        parts,
+        may_edit,
+        may_add_sites: member.may(Permission::ManageSites),
+        place,
+        record,
+    };
+    Ok(visit.page(&page))
+}
+
+/// Whether the agreement in force is accepted, and what is said of it; nothing for who may not accept it.
+async fn accepts(
+    visit: &Visit,
+    member: &Delegate,
+    record: &OrganizationRecord,
+) -> Result<Option<(bool, String)>, crate::store::StoreError> {
+    if !member.may(Permission::AcceptAgreement) {
+        return Ok(None);
+    }
+    let version = AgreementText::of(record.access_level).version;
+    let list = visit.portal().sites.store().agreement_list(record.id).await?;
+    Ok(Some(match list.first() {
+        Some(last) if last.version == version => {
+            (true, format!("Version {version}, accepted by {} ({})", last.name, last.title))
+        }
+        Some(last) => {
+            (false, format!("Version {version} is new; version {} was accepted", last.version))
+        }
+        None => (false, format!("Version {version} was not accepted yet")),
+    }))
+}
+
+fn county(fips: Option<&str>) -> String {
+    fips.and_then(crate::domain::County::find)
+        .map_or_else(|| "Not given".to_owned(), |county| format!("{} County", county.name))
+}
+
+/// A status in words, and the colour of its tag.
+const fn stage(status: SiteStatus) -> (&'static str, &'static str) {
+    match status {
+        SiteStatus::Registered => ("Registered", "tag-blue"),
+        SiteStatus::Testing => ("Testing", "tag-blue"),
+        SiteStatus::Validated => ("Test messages are good", "tag-blue"),
+        SiteStatus::Onboarding => ("Review by CDPH", "tag-amber"),
+        SiteStatus::Production => ("In production", "tag-green"),
+        SiteStatus::Suspended => ("Suspended", "tag-red"),
+        SiteStatus::Inactive => ("Inactive", "tag-grey"),
+        SiteStatus::Withdrawn => ("Withdrawn", "tag-grey"),
+    }
+}
+
+/// What its people do next.
+const fn next_step(site: &Site, linked: bool) -> &'static str {
+    let through = matches!(site.kind, SiteKind::ThroughFacility);
+    match site.status {
+        SiteStatus::Registered | SiteStatus::Testing if through && !linked => {
+            "Wait until your Sending Facility agrees"
+        }
+        SiteStatus::Registered if through => "Ask your Sending Facility to send a test message",
+        SiteStatus::Registered => "Get the password and send a test message",
+        SiteStatus::Testing => "Mend what the answers say, and send again",
+        SiteStatus::Validated => "Wait for CDPH to begin the review",
+        SiteStatus::Onboarding => "Send real messages for the review",
+        SiteStatus::Production => "Nothing: messages go to the registry",
+        SiteStatus::Suspended => "Ask the help desk why",
+        SiteStatus::Inactive | SiteStatus::Withdrawn => "Nothing",
+    }
+}
+
+/// A credential as a page shows it.
+pub(super) struct CredentialLine {
+    username: String,
+    facility_id: String,
+    environment: &'static str,
+    state: String,
+    tag: &'static str,
+    last_used: String,
+    expires: String,
+    old_until: Option<String>,
+    /// What the button says.
+    show: Option<&'static str>,
+    may_revoke: bool,
+}
+
+fn credential_line(visit: &Visit, member: &Delegate, one: &Credential) -> CredentialLine {
+    let live = one.is_live(visit.now);
+    let (state, tag) = match (one.state, live) {
+        (CredentialState::Revoked, _) => ("Revoked", "tag-red"),
+        (CredentialState::Active, false) => ("Expired", "tag-red"),
+        (CredentialState::Active, true) if one.shown_at.is_none() => {
+            ("Waits for its password", "tag-amber")
+        }
+        (CredentialState::Active, true) => ("In use", "tag-green"),
+    };
+    let first = one.shown_at.is_none();
+    CredentialLine {
+        username: one.username.clone(),
+        facility_id: one.facility_id.clone(),
+        environment: match one.environment {
+            Environment::Test => "Test",
+            Environment::Production => "Production",
+        },
+        state: state.to_owned(),
+        tag,
+        last_used: shown_or(one.last_used_at, "Never"),
+        expires: shown_or(one.expires_at, "Never"),
+        old_until: one
+            .old_secret_until
+            .filter(|until| visit.now < *until && live)
+            .map(super::shown),
+        show: (live && may_rotate(member, one)).then_some(if first {
+            "Show the password"
+        } else {
+            "Show a new password"
+        }),
+        may_revoke: live && member.may(Permission::RotateCredential),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "org_site.html")]
+struct SitePage {
+    layout: Layout,
+    place: Place,
+    said: Option<&'static str>,
+    site: Site,
+    kind: String,
+    county: String,
+    region: Option<(String, String)>,
+    stage: &'static str,
+    tag: &'static str,
+    next: &'static str,
+    credentials: Option<Vec<CredentialLine>>,
+    endpoint: String,
+    /// Address and name of its Sending Facilities, with the state of the link.
+    facilities: Vec<(String, String, &'static str)>,
+    may_change_facility: bool,
+    parts: Vec<Part>,
+}
+
+async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
+    let member = member(&visit, &path.0, Permission::ViewOrganization).await?;
+    let id = site_id(&visit, &path.1)?;
+    let (_, place) = place(&visit, &member).await?;
+    let portal = visit.portal();
+    let store = portal.sites.store();
+    let site = store.organization_site(member.organization(), id.clone()).await?;
+    let credentials = if member.may(Permission::ViewCredentials) {
+        let held = store.organization_credentials(member.organization(), id.clone()).await?;
+        Some(held.iter().map(|one| credential_line(&visit, &member, one)).collect())
+    } else {
+        None
+    };
+    let known = site_answers(&site, store.site_answers(id.clone()).await?);
+    let may_edit = member.may(Permission::EditOrganization);
+    let requests = if may_edit { portal.sites.member_requests(&member).await? } else { vec![] };
+    let open: Vec<&Request> = requests
+        .iter()
+        .filter(|one| one.state.is_open() && one.site.as_ref() == Some(&id))
+        .collect();
+    let edit = format!("{}/sites/{id}", place.base);
+    let links = store.organization_links(member.organization()).await?;
+    let ours: Vec<_> = links.iter().filter(|one| one.link.site == id).collect();
+    let linked = ours.iter().any(|one| one.link.status == LinkStatus::Active);
+    let (stage, tag) = stage(site.status);
+    let page = SitePage {
+        layout: layout(&visit, &member, site.name.clone()),
+        said: said(&visit),
+        kind: crate::domain::questions::SITE_TYPES
+            .iter()
+            .find(|choice| choice.value == site.kind.word())
+            .map_or("", |choice| choice.label)
+            .to_owned(),
+        county: county(site.county.as_deref()),
+        region: site
+            .region
+            .map(|region| (region.facts().name.to_owned(), region.as_str().to_owned())),
+        stage,
+        tag,
+        next: next_step(&site, linked),
+        credentials,
+        endpoint: portal.settings.endpoint.clone(),
+        facilities: ours
+            .iter()
+            .map(|one| {
+                let state = super::links::state(one.link.status);
+                (one.link.facility.to_string(), one.facility_name.clone(), state)
+            })
+            .collect(),
+        may_change_facility: site.kind == SiteKind::ThroughFacility
+            && member.may(Permission::ManageLinks),
+        parts: parts(
+            site_pages(&known),
+            &known,
+            crate::domain::questions::OF_ORGANIZATION,
+            &open,
+            Some(edit.as_str()).filter(|_| may_edit),
+        ),
+        place,
+        site,
+    };
+    Ok(visit.page(&page))
+}

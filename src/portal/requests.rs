@@ -1,0 +1,76 @@
+//! What a letter about a request opens: the question of staff, and its answer.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use crate::domain::OneTimeToken;
+use crate::domain::form::FieldErrors;
+use crate::portal::links::dead;
+use crate::portal::page::Trouble;
+use crate::portal::visit::get;
+use crate::portal::{Layout, Posted, Visit};
+use crate::sites::NoteError;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/requests/{token}", get().to(question))
+        .route("/requests/{token}", web::post().to(answer));
+}
+
+#[derive(Template)]
+#[template(path = "request_question.html")]
+struct Question {
+    layout: Layout,
+    request: String,
+    question: Vec<String>,
+    errors: FieldErrors,
+    text: String,
+    is_done: bool,
+}
+
+/// The page of the question; none when the link opens nothing.
+async fn page(
+    visit: &Visit,
+    token: &OneTimeToken,
+    errors: FieldErrors,
+    text: String,
+) -> Result<HttpResponse, Trouble> {
+    let found = visit.portal().sites.request_question(token, visit.now).await?;
+    let Some((held, question)) = found else { return Ok(dead(visit)) };
+    let heading = "Can you answer a question?";
+    let title = if errors.is_empty() { heading.to_owned() } else { format!("Error: {heading}") };
+    Ok(visit.page(&Question {
+        layout: Layout { heading: heading.to_owned(), ..visit.layout(title) },
+        request: held.title,
+        question: question.lines().map(str::to_owned).collect(),
+        errors,
+        text,
+        is_done: false,
+    }))
+}
+
+async fn question(visit: Visit, token: web::Path<String>) -> Result<HttpResponse, Trouble> {
+    let Ok(token) = token.parse::<OneTimeToken>() else { return Ok(dead(&visit)) };
+    page(&visit, &token, FieldErrors::default(), String::new()).await
+}
+
+async fn answer(posted: Posted, token: web::Path<String>) -> Result<HttpResponse, Trouble> {
+    let Posted { visit, fields } = posted;
+    let Ok(token) = token.parse::<OneTimeToken>() else { return Ok(dead(&visit)) };
+    let text = fields.get("text");
+    match visit.portal().sites.request_answer(&token, text, visit.by()).await {
+        Ok(true) => Ok(visit.page(&Question {
+            layout: visit.layout("Thank you for your answer"),
+            request: String::new(),
+            question: vec![],
+            errors: FieldErrors::default(),
+            text: String::new(),
+            is_done: true,
+        })),
+        Ok(false) => Ok(dead(&visit)),
+        Err(NoteError::Store(error)) => Err(error.into()),
+        Err(wrong) => {
+            page(&visit, &token, FieldErrors::one("text", wrong.told()), text.to_owned()).await
+        }
+    }
+}
