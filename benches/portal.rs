@@ -62,10 +62,13 @@ fn browser() -> Browser {
 
 /// Sets the password of an account and gives the cookie of a session of it.
 async fn cookie(sites: &Sites, email: &str, url: String, second_factor: bool) -> String {
-    let link = sites.password_link(url.rsplit('/').next().unwrap(), &browser()).await.unwrap().unwrap();
+    let link =
+        sites.password_link(url.rsplit('/').next().unwrap(), &browser()).await.unwrap().unwrap();
     sites.password_set(&link, Password::from(PASSWORD.to_owned()), &browser()).await.unwrap();
     let password = Password::from(PASSWORD.to_owned());
-    let SignIn::Done { mut token, .. } = sites.sign_in(email, password, None, &browser()).await.unwrap() else {
+    let SignIn::Done { mut token, .. } =
+        sites.sign_in(email, password, None, &browser()).await.unwrap()
+    else {
         panic!("not signed in")
     };
     if second_factor {
@@ -78,7 +81,8 @@ async fn cookie(sites: &Sites, email: &str, url: String, second_factor: bool) ->
             .build()
             .unwrap();
         let now = u64::try_from(Timestamp::now().utc().timestamp()).unwrap();
-        let set_up = sites.totp_confirm(&who, &totp.generate(now).to_string(), &browser()).await.unwrap();
+        let set_up =
+            sites.totp_confirm(&who, &totp.generate(now).to_string(), &browser()).await.unwrap();
         token = set_up.unwrap().token;
     }
     format!("__Host-session={}", token.reveal())
@@ -118,7 +122,8 @@ async fn pages() -> Pages {
         roles,
     };
     let grant = StaffGrant { role: StaffRole::Registrar, region: None };
-    let (_, url) = sites.staff_add(new("registrar@bench.example", vec![]), grant, by()).await.unwrap();
+    let (_, url) =
+        sites.staff_add(new("registrar@bench.example", vec![]), grant, by()).await.unwrap();
     let registrar = cookie(&sites, "registrar@bench.example", url.unwrap(), true).await;
     let user = new("representative@bench.example", vec![Role::Representative]);
     let (account, _) = sites.user_add_as(OrganizationId(10_000), user, by()).await.unwrap();
@@ -156,7 +161,11 @@ fn measure(criterion: &mut Criterion) {
         ("staff", "/staff", &pages.registrar),
         ("staff requests", "/staff/requests", &pages.registrar),
         ("a request", "/staff/requests/10000", &pages.registrar),
-        ("organizations by name", "/staff/organizations?search=invented+clinic+1999", &pages.registrar),
+        (
+            "organizations by name",
+            "/staff/organizations?search=invented+clinic+1999",
+            &pages.registrar,
+        ),
         ("accounts by name", "/staff/accounts?search=last99", &pages.registrar),
         ("accounts by address", "/staff/accounts?search=person9999", &pages.registrar),
     ];

@@ -70,6 +70,20 @@ words! {
     }
 }
 
+impl Permission {
+    /// Whether it only shows, and nothing of a message's text: what staff may who see as an organization's people see.
+    pub const fn only_shows(self) -> bool {
+        matches!(
+            self,
+            Self::ViewCredentials
+                | Self::ViewHistory
+                | Self::ViewMessages
+                | Self::ViewOrganization
+                | Self::ViewUsers
+        )
+    }
+}
+
 impl Role {
     /// Whether a member with this role may do it in its organization.
     pub const fn permits(self, permission: Permission) -> bool {

@@ -28,6 +28,8 @@ pub struct Layout {
     pub assets: &'static str,
     /// Name of who is signed in.
     pub signed_in: Option<String>,
+    /// Whether staff see as an organization's own people see.
+    pub only_looks: bool,
     /// The places of the navigation: address, name, whether we are there.
     pub nav: Vec<(&'static str, &'static str, bool)>,
 }
@@ -52,6 +54,7 @@ impl Layout {
             help_desk: settings.help_desk.clone(),
             assets: assets::VERSION.as_str(),
             signed_in: None,
+            only_looks: false,
             nav,
         }
     }

@@ -303,7 +303,7 @@ async fn too_much_and_what_is_no_form_of_ours_is_stopped_at_the_door() {
 async fn an_upload_is_its_organizations_own() {
     let clinic = Clinic::open().await;
     let (organization, person) = begin(&clinic).await;
-    let (other, stranger) = begin_again(&clinic).await;
+    let (other, stranger) = begin(&clinic).await;
     let preview = upload(&person, organization, "sites.csv", &csv(&[&[]])).await;
     let number = preview.path.rsplit('/').next().unwrap().to_owned();
 
@@ -315,10 +315,6 @@ async fn an_upload_is_its_organizations_own() {
     let stolen = stranger.browser.post(&at(other, &format!("/{number}")), &[]).await;
     assert_eq!(stolen.status, 404);
     assert_eq!(sites_of(&clinic, organization).await + sites_of(&clinic, other).await, 0);
-}
-
-async fn begin_again(clinic: &Clinic) -> (OrganizationId, Person) {
-    begin(clinic).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,7 @@ fn at(organization: OrganizationId, path: &str) -> String {
 fn wrong(field: &Field) -> String {
     match field.kind {
         Kind::Text(longest) | Kind::LongText(longest) => "x".repeat(longest + 1),
+        Kind::EmailAgain(_) => "another one".to_owned(),
         Kind::ZipCalifornia => "10001".to_owned(),
         Kind::Date => "2015-02-30".to_owned(),
         Kind::VfcPin => "A-1".to_owned(),

@@ -19,6 +19,8 @@ use crate::portal::{Layout, Visit};
 use crate::sites::{Sites, Staff};
 use crate::store::Queue;
 
+pub(super) use organizations::SEEING_COOKIE;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff", get().to(home))
@@ -51,9 +53,9 @@ async fn demanded(
     visit: &Visit,
     permissions: &[P],
 ) -> Result<Result<Staff, HttpResponse>, Trouble> {
-    let who = visit.signed_in().await?;
-    let Some(who) = who.filter(|who| who.standing() == Standing::SignedIn) else {
-        return Ok(Err(visit.redirect(&format!("/sign-in?next={}", visit.path()))));
+    let who = match visit.arrived(Standing::SignedIn).await? {
+        Ok(who) => who,
+        Err(elsewhere) => return Ok(Err(elsewhere)),
     };
     Ok(Sites::staff(who, permissions).ok_or_else(|| visit.missing()))
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use izportal::app;
-use izportal::domain::{
-    Account, By, Environment, OrganizationId, Role, SiteId, SiteStatus, Timestamp,
-};
+use izportal::domain::{Account, By, Environment, OrganizationId, Role, SiteId, Timestamp};
 use izportal::sites::{Browser as Agent, SignIn, Sites};
 use izportal::store::{AuditFilter, LetterFilter};
 
@@ -47,10 +45,6 @@ impl Clinic {
     /// The organization of a Site.
     pub(crate) async fn owner(&self, site: &SiteId) -> OrganizationId {
         self.app.store().site_by_id(site.clone()).await.unwrap().organization
-    }
-
-    pub(crate) async fn status(&self, site: &SiteId) -> SiteStatus {
-        self.app.store().site_by_id(site.clone()).await.unwrap().status
     }
 
     /// A user of an organization, signed in.
