@@ -111,14 +111,14 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
 
 /// A text as a parameter of an address.
 fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut done, one| {
+    let letter = |one: u8| {
         if one.is_ascii_alphanumeric() {
-            done.push(char::from(one));
+            char::from(one).to_string()
         } else {
-            done.push_str(&format!("%{one:02X}"));
+            format!("%{one:02X}")
         }
-        done
-    })
+    };
+    text.bytes().map(letter).collect()
 }
 
 fn row(one: Request, now: Timestamp) -> Row {
