@@ -69,7 +69,8 @@ pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
 pub use request::{
-    Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews,
+    CLAIMED_SITE, Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep,
+    RequestViews,
 };
 pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
