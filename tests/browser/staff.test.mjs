@@ -125,7 +125,7 @@ world.test('the help desk unlocks an account and closes it; others see none of i
 world.test('an administrator gives and takes a staff role', async () => {
   const { page: desk } = await staff(world, 'root@cdph.example', 'administrator');
   await visit(desk, '/staff/accounts?search=registrar%40cdph');
-  await follow(desk, /Amt/);
+  await follow(desk, /^Amt, /);
   await submit(desk, 'Give the role');
   await expectErrors(desk, ['Choose a staff role and where it holds']);
   await check(desk, 'staff-roles-error');
