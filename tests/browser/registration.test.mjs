@@ -139,3 +139,42 @@ world.test('a registration is saved and gone on with elsewhere', async (page) =>
   assert.match(await told(other), /Answered/);
   await other.context().close();
 });
+
+world.test('the vendor answers the questions about the EHR, and sees nothing else', { seconds: 240 }, async (page) => {
+  const answers = registration({ name: 'Shared Clinic', host: 'shared.example', type: 'Our EHR sends directly to the Gateway' });
+  await visit(page, '/register');
+  await submit(page, 'Start');
+  for (const question of ['How will your Site send its data?', 'Which county is the Site in?', 'Your organization and Site']) {
+    await fill(page, answers[question]);
+    await submit(page, 'Continue');
+  }
+  await visit(page, '/register/ehr');
+  await follow(page, 'Ask somebody else to answer this');
+  await submit(page, 'Send the link');
+  await expectErrors(page, ['Enter your name', 'Enter their e-mail address']);
+  await check(page, 'register-invite-error');
+  await fill(page, { 'Your name': 'Ana Muster', 'Their e-mail address': 'cleo@vendor.example' });
+  await submit(page, 'Send the link');
+  assert.match(await told(page), /We have sent the link\./);
+
+  const vendor = await world.page();
+  const letter = await world.mailTo('cleo@vendor.example', 'Please answer a few questions about an EHR system');
+  assert.match(letter.text, /Ana Muster is registering the Site "Shared Clinic"/);
+  await visit(vendor, letter.link('/help-with/'));
+  await check(vendor, 'help-with');
+  await submit(vendor, 'See the questions');
+  await submit(vendor, 'Send the answers');
+  await check(vendor, 'help-with-error');
+  const { Position: _, ...contact } = answers['EHR support contact'];
+  await fill(vendor, { ...answers['Your EHR system'], ...contact });
+  await submit(vendor, 'Send the answers');
+  assert.match(await told(vendor), /Thank you\. Your answers are kept/);
+  await check(vendor, 'help-with-done');
+  await visit(vendor, '/register/site');
+  assert.equal(new URL(vendor.url()).pathname, '/register', 'the draft itself is not open to the vendor');
+  await vendor.context().close();
+
+  await visit(page, '/register');
+  const parts = page.locator('ol.steps');
+  assert.match(await parts.innerText(), /Your EHR system\s+Answered[^]*EHR support contact\s+Answered/);
+});

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 
+import { registration } from './answers.mjs';
 import { check, fill, follow, submit, totp, visit } from './support.mjs';
 
 /** A password that is taken without a second factor. */
@@ -92,8 +93,11 @@ export async function signIn(page, email, { app, password = PASSWORD, at = '/sig
   }
 }
 
-/** Sets up an authenticator app where a second factor is asked for, and goes to the account. */
-export async function setUpApp(page, { looks = false } = {}) {
+/**
+ * Sets up an authenticator app on the page of second factors. With the `first` one come recovery codes, and then the
+ * account.
+ */
+export async function setUpApp(page, { looks = false, first = true } = {}) {
   if (looks) await look(page, 'second-factor-needed');
   await submit(page, 'Set up an authenticator app');
   await page.getByText('You cannot scan it?').click();
@@ -102,6 +106,7 @@ export async function setUpApp(page, { looks = false } = {}) {
   await fill(page, { 'Six-digit code': await app.code() });
   await submit(page, 'Continue');
   assert.equal(await heading(page), 'Your authenticator app is set up');
+  if (!first) return { app, codes: [] };
   if (looks) await look(page, 'recovery-codes');
   const codes = await page.locator('.recovery-codes code').allInnerTexts();
   await follow(page, 'I have kept them');
@@ -119,4 +124,23 @@ export async function staff(world, email, role, { looks = false, region } = {}) 
   await signIn(page, email);
   const { app } = await setUpApp(page, { looks });
   return { page, email, app };
+}
+
+/**
+ * Registers a Site whose EHR sends directly and signs its contact, ana@HOST, in. Gives the page at the organization, and
+ * the Site ID.
+ */
+export async function registered(world, { name, host, type = 'Our EHR sends directly to the Gateway' }) {
+  const page = await world.page();
+  await fillIn(page, '/register', registration({ name, host, type }), { looks: false });
+  const email = `ana@${host}`;
+  await submit(page, 'Send the registration');
+  await visit(page, (await world.mailTo(email, /Confirm your e-mail/)).link('/verify/'));
+  await submit(page, 'Confirm and register the Site');
+  const site = await fact(page, 'Site ID \\(CAIR ID\\)');
+  await follow(page, 'Set your password');
+  await setPassword(page);
+  await signIn(page, email);
+  await follow(page, `${name} Group`);
+  return { page, site, email };
 }
