@@ -45,7 +45,7 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
-pub use audit::{AuditRecord, By, harmless_cell};
+pub use audit::{AuditRecord, By, csv_row, harmless_cell};
 pub use clinician::{Clinician, ClinicianState};
 pub use county::{COUNTIES, County};
 pub use credential::{

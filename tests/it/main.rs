@@ -3,9 +3,11 @@
 //!
 //! - `account_pages`: the pages of accounts: bad input, strangers, second factors
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
+//! - `access`: every role on every route of the portal
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
+//! - `bulk`: many Sites from one file, all or nothing
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
@@ -21,6 +23,7 @@
 //! - `floors`: modules import downwards only
 //! - `mail`: letters leave once, come again, bounce, are held; nothing of them is told elsewhere
 //! - `operations`: alerts, their run-book and the metrics behind them belong together
+//! - `organization`: what its people change, what waits for staff, and what is not theirs
 //! - `outage`: the database cannot be written, the disk is full
 //! - `outcome`: what became of a message, asked by its sender
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
@@ -46,11 +49,13 @@
 
 mod support;
 
+mod access;
 mod account_pages;
 mod accounts;
 mod adapters;
 mod audit;
 mod behaviours;
+mod bulk;
 mod cli;
 mod clients;
 mod codes;
@@ -67,6 +72,7 @@ mod floors;
 mod mail;
 mod nist;
 mod operations;
+mod organization;
 mod outage;
 mod outcome;
 mod pages;

@@ -30,9 +30,10 @@ use crate::store::{OrganizationRecord, StoreError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
+        // Before the Sites: no Site is called `upload`.
+        .configure(bulk::routes)
         .configure(home::routes)
         .configure(answers::routes)
-        .configure(bulk::routes)
         .configure(credentials::routes)
         .configure(clinicians::routes)
         .configure(history::routes)

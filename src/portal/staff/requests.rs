@@ -11,7 +11,9 @@ use crate::domain::{
 };
 use crate::portal::draft_pages::{Reviewed, reviewed};
 use crate::portal::page::Trouble;
-use crate::portal::staff::{DECIDE, age, demand, done, layout, moment, region_name, regions_of};
+use crate::portal::staff::{
+    DECIDE, age, demand, done, encoded, layout, moment, region_name, regions_of,
+};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{NoteError, Staff};
@@ -107,18 +109,6 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         text,
         next,
     }))
-}
-
-/// A text as a parameter of an address.
-fn encoded(text: &str) -> String {
-    let letter = |one: u8| {
-        if one.is_ascii_alphanumeric() {
-            char::from(one).to_string()
-        } else {
-            format!("%{one:02X}")
-        }
-    };
-    text.bytes().map(letter).collect()
 }
 
 fn row(one: Request, now: Timestamp) -> Row {

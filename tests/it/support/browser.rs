@@ -149,6 +149,26 @@ impl Browser {
         self.send(request, path).await
     }
 
+    /// Posts a file with the token of the last page, following redirects.
+    pub(crate) async fn upload(&self, path: &str, name: &str, file: &[u8]) -> Page {
+        const BOUNDARY: &str = "the-boundary-of-the-parts";
+        let token = self.token.borrow().clone();
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n\
+             --{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        let tail = format!("\r\n--{BOUNDARY}--\r\n");
+        let body = [head.as_bytes(), file, tail.as_bytes()].concat();
+        let request = self
+            .http
+            .post(self.url(path))
+            .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+            .body(body);
+        let page = self.send(request, path).await;
+        self.follow(page).await
+    }
+
     /// The value of a cookie.
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.borrow().get(name).cloned()

@@ -3,6 +3,7 @@
 pub(crate) mod authenticator;
 pub(crate) mod backlog;
 pub(crate) mod browser;
+pub(crate) mod clinic;
 mod database;
 pub(crate) mod fault;
 mod logs;
