@@ -121,14 +121,14 @@ fn done(visit: &Visit, words: &[(&str, &'static str)]) -> Option<&'static str> {
 
 /// A text as a parameter of an address.
 fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut done, one| {
+    let letter = |one: u8| {
         if one.is_ascii_alphanumeric() {
-            done.push(char::from(one));
+            char::from(one).to_string()
         } else {
-            done.push_str(&format!("%{one:02X}"));
+            format!("%{one:02X}")
         }
-        done
-    })
+    };
+    text.bytes().map(letter).collect()
 }
 
 /// How long ago, for people.
