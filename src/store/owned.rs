@@ -76,26 +76,23 @@ pub(super) fn record(
         ))
         .first::<Profile>(conn)
         .optional()?;
-    let (access_level, state, provider_id, county, region, answers) = match profile {
-        Some((level, state, provider, county, region, answers)) => {
-            (level, state, provider, county, region, read_answers(&answers)?)
-        }
-        None => {
-            let none = Answers::default();
-            (AccessLevel::DataExchange, OrganizationState::Active, None, None, None, none)
-        }
-    };
-    Ok(OrganizationRecord {
+    let nothing = OrganizationRecord {
         id,
         name,
+        access_level: AccessLevel::DataExchange,
+        state: OrganizationState::Active,
+        provider_id: None,
+        county: None,
+        region: None,
+        answers: Answers::default(),
         created_at,
-        access_level,
-        state,
-        provider_id,
-        county,
-        region,
-        answers,
-    })
+    };
+    // One that was recorded by `admin` has told nothing of itself.
+    let Some((access_level, state, provider_id, county, region, answers)) = profile else {
+        return Ok(nothing);
+    };
+    let answers = read_answers(&answers)?;
+    Ok(OrganizationRecord { access_level, state, provider_id, county, region, answers, ..nothing })
 }
 
 /// A Site of an organization.

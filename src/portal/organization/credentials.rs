@@ -103,7 +103,7 @@ async fn ask_revoke(visit: Visit, path: Path) -> Answer {
     let (site, one) = credential(&visit, &member, &path).await?;
     Ok(visit.page(&Confirm {
         layout: layout(&visit, &member, "Revoke this credential?"),
-        caption: one.username.clone(),
+        caption: one.username,
         text: vec![
             "Messages that are sent with it are refused from the next one on. This cannot be undone.".to_owned(),
             "Does somebody only need another password? Then show a new one instead.".to_owned(),

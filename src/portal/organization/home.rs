@@ -5,17 +5,17 @@ use askama::Template;
 
 use crate::domain::form::{Answers, Page};
 use crate::domain::questions::{
-    organization_answers, organization_pages, site_answers, site_pages,
+    OF_ORGANIZATION, SITE_TYPES, organization_answers, organization_pages, site_answers, site_pages,
 };
 use crate::domain::{
     AgreementText, Credential, CredentialState, Environment, LinkStatus, Permission, Request,
-    RequestState, Site, SiteKind, SiteStatus,
+    RequestState, Site, SiteId, SiteKind, SiteStatus,
 };
 use crate::portal::organization::{Answer, Place, layout, member, place, said, shown_or, site_id};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
 use crate::sites::{Delegate, may_rotate};
-use crate::store::OrganizationRecord;
+use crate::store::{OrganizationRecord, StoreError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -167,7 +167,7 @@ async fn accepts(
     visit: &Visit,
     member: &Delegate,
     record: &OrganizationRecord,
-) -> Result<Option<(bool, String)>, crate::store::StoreError> {
+) -> Result<Option<(bool, String)>, StoreError> {
     if !member.may(Permission::AcceptAgreement) {
         return Ok(None);
     }
@@ -271,6 +271,25 @@ fn credential_line(visit: &Visit, member: &Delegate, one: &Credential) -> Creden
     }
 }
 
+/// The credentials of a Site; nothing for who may not see them.
+async fn credential_lines(
+    visit: &Visit,
+    member: &Delegate,
+    site: &SiteId,
+) -> Result<Option<Vec<CredentialLine>>, StoreError> {
+    if !member.may(Permission::ViewCredentials) {
+        return Ok(None);
+    }
+    let store = visit.portal().sites.store();
+    let held = store.organization_credentials(member.organization(), site.clone()).await?;
+    Ok(Some(held.iter().map(|one| credential_line(visit, member, one)).collect()))
+}
+
+/// A type of Site in the words of the registration.
+fn kind_name(kind: SiteKind) -> &'static str {
+    SITE_TYPES.iter().find(|choice| choice.value == kind.word()).map_or("", |choice| choice.label)
+}
+
 #[derive(Template)]
 #[template(path = "org_site.html")]
 struct SitePage {
@@ -278,7 +297,7 @@ struct SitePage {
     place: Place,
     said: Option<&'static str>,
     site: Site,
-    kind: String,
+    kind: &'static str,
     county: String,
     region: Option<(String, String)>,
     stage: &'static str,
@@ -299,12 +318,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
     let portal = visit.portal();
     let store = portal.sites.store();
     let site = store.organization_site(member.organization(), id.clone()).await?;
-    let credentials = if member.may(Permission::ViewCredentials) {
-        let held = store.organization_credentials(member.organization(), id.clone()).await?;
-        Some(held.iter().map(|one| credential_line(&visit, &member, one)).collect())
-    } else {
-        None
-    };
+    let credentials = credential_lines(&visit, &member, &id).await?;
     let known = site_answers(&site, store.site_answers(id.clone()).await?);
     let may_edit = member.may(Permission::EditOrganization);
     let requests = if may_edit { portal.sites.member_requests(&member).await? } else { vec![] };
@@ -320,11 +334,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
     let page = SitePage {
         layout: layout(&visit, &member, site.name.clone()),
         said: said(&visit),
-        kind: crate::domain::questions::SITE_TYPES
-            .iter()
-            .find(|choice| choice.value == site.kind.word())
-            .map_or("", |choice| choice.label)
-            .to_owned(),
+        kind: kind_name(site.kind),
         county: county(site.county.as_deref()),
         region: site
             .region
@@ -346,7 +356,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
         parts: parts(
             site_pages(&known),
             &known,
-            crate::domain::questions::OF_ORGANIZATION,
+            OF_ORGANIZATION,
             &open,
             Some(edit.as_str()).filter(|_| may_edit),
         ),

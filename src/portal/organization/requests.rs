@@ -3,6 +3,7 @@
 use actix_web::web;
 use askama::Template;
 
+use crate::domain::form::Answers;
 use crate::domain::questions::{ENROLMENT, LEVEL, REGISTRATION};
 use crate::domain::{Permission, Request, RequestKind, RequestNote, RequestNoteKind};
 use crate::portal::organization::{Answer, Place, base, done, layout, member, place, said, shown};
@@ -56,7 +57,7 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
 
 fn line(request: Request, notes: Vec<(String, RequestNote)>) -> Line {
     let is_update = request.kind == RequestKind::Update;
-    let asked = if is_update { request.answers.clone() } else { Default::default() };
+    let asked = if is_update { request.answers.clone() } else { Answers::default() };
     let before = request.before.clone().unwrap_or_default();
     let changes = asked
         .iter()

@@ -244,7 +244,8 @@ struct UserPage {
     last_sign_in: String,
     is_active: bool,
     is_invited: bool,
-    is_self: bool,
+    /// Said where the user is whoever looks.
+    self_note: &'static str,
     errors: FieldErrors,
     fields: Vec<FieldView>,
     roles: Vec<(Choice, bool)>,
@@ -285,7 +286,7 @@ async fn user_page(
         last_sign_in: shown_or(user.last_sign_in_at, "Never"),
         is_active: !chosen.is_empty(),
         is_invited: user.state == AccountState::Invited,
-        is_self: user.id == member.id(),
+        self_note: if user.id == member.id() { "This is you." } else { "" },
         fields: fields(&USER, typed.unwrap_or(&known), &errors),
         errors,
         roles: with_ticks(choices(record.access_level), &chosen),

@@ -101,21 +101,18 @@ impl Sites {
             if text.is_empty() {
                 continue;
             }
-            let found = match known.get(&text) {
-                Some(found) => found.clone(),
-                None => {
-                    let found = match self.facilities(&text).await? {
-                        Facilities::One(one) => Ok(one.id.to_string()),
-                        Facilities::None => {
-                            Err("No Sending Facility has this ID or name".to_owned())
-                        }
-                        Facilities::Several(_) => {
-                            Err("Several Sending Facilities are called so. Write the ID".to_owned())
-                        }
-                    };
-                    known.insert(text, found.clone());
-                    found
-                }
+            let found = if let Some(found) = known.get(&text) {
+                found.clone()
+            } else {
+                let found = match self.facilities(&text).await? {
+                    Facilities::One(one) => Ok(one.id.to_string()),
+                    Facilities::None => Err("No Sending Facility has this ID or name".to_owned()),
+                    Facilities::Several(_) => {
+                        Err("Several Sending Facilities are called so. Write the ID".to_owned())
+                    }
+                };
+                known.insert(text, found.clone());
+                found
             };
             match found {
                 Ok(id) => site.answers.set("sending_facility", id),

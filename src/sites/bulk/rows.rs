@@ -168,7 +168,7 @@ mod tests {
         let names: Vec<String> = columns().iter().map(|field| field.name.to_owned()).collect();
         let mut rows = vec![Row { number: 1, cells: names.clone() }];
         for (at, line) in lines.iter().enumerate() {
-            let answers = Answers::from_iter(line.iter().copied());
+            let answers = line.iter().copied().collect::<Answers>();
             let cells = names.iter().map(|name| answers.get(name).to_owned()).collect();
             rows.push(Row { number: at + 2, cells });
         }
