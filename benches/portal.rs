@@ -13,7 +13,7 @@ use izportal::app::{App, Base, Role as Part};
 use izportal::config::Config;
 use izportal::domain::{By, OrganizationId, Password, Role, StaffGrant, StaffRole, Timestamp};
 use izportal::endpoint::{SummaryFormat, SummaryLog};
-use izportal::sites::{Browser, NewUser, Proof, SignIn, Sites, SitesSettings};
+use izportal::sites::{Browser, NewUser, SignIn, Sites, SitesSettings};
 use tokio::runtime::Runtime;
 
 /// Organizations and Sites; each organization has one Site.
@@ -131,7 +131,7 @@ async fn pages() -> Pages {
     let representative = cookie(&sites, "representative@bench.example", url, false).await;
 
     let metrics = izportal::telemetry::metrics().unwrap();
-    let log = SummaryLog::new(SummaryFormat::Json, std::io::sink());
+    let log = SummaryLog::new(SummaryFormat::Json, Box::new(std::io::sink()));
     let app = App::start(&config, base, log, metrics, Part::All).await.unwrap();
     let tls = izportal::client::client_config(app.ca.as_deref(), None).unwrap();
     let http = reqwest::Client::builder()

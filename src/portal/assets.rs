@@ -19,16 +19,19 @@ pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/assets/{version}/portal.css", get().to(|| file("text/css; charset=utf-8", STYLE)))
+        .route(
+            "/assets/{version}/portal.css",
+            get().to(|| async { file("text/css; charset=utf-8", STYLE) }),
+        )
         .route(
             "/assets/{version}/passkey.js",
-            get().to(|| file("text/javascript; charset=utf-8", PASSKEY)),
+            get().to(|| async { file("text/javascript; charset=utf-8", PASSKEY) }),
         )
-        .route("/assets/{version}/mark.svg", get().to(|| file("image/svg+xml", MARK)))
-        .route("/favicon.ico", get().to(|| file("image/svg+xml", MARK)));
+        .route("/assets/{version}/mark.svg", get().to(|| async { file("image/svg+xml", MARK) }))
+        .route("/favicon.ico", get().to(|| async { file("image/svg+xml", MARK) }));
 }
 
-async fn file(content_type: &'static str, content: &'static str) -> HttpResponse {
+fn file(content_type: &'static str, content: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(content_type)
         .insert_header(("Cache-Control", "public, max-age=31536000, immutable"))

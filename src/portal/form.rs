@@ -73,7 +73,6 @@ fn shape(field: &Field, value: &str) -> Shape {
         Kind::Agree | Kind::Tick => Shape::Tick,
         Kind::Choice(choices) => Shape::Radios(choices.to_vec()),
         Kind::YesNo => Shape::Radios(field.kind.choices().to_vec()),
-        Kind::Code => Shape::Line("text", "numeric", "w-10"),
         Kind::Password => Shape::Line("password", "", "w-20"),
         Kind::County => Shape::Select(
             COUNTIES.iter().map(|county| Choice::new(county.fips, county.name)).collect(),
@@ -85,13 +84,14 @@ fn shape(field: &Field, value: &str) -> Shape {
         }
         Kind::Email | Kind::EmailAgain(_) => Shape::Line("email", "", "w-20"),
         Kind::LongText(_) => Shape::Area,
-        Kind::Npi => Shape::Line("text", "numeric", "w-10"),
         Kind::License | Kind::SiteId | Kind::VfcPin => Shape::Line("text", "", "w-10"),
         Kind::Phone => Shape::Line("tel", "", "w-10"),
         Kind::Select(choices) => Shape::Select(choices.to_vec()),
         Kind::Text(longest) => {
             Shape::Line("text", "", if longest <= 10 { "w-5" } else { "w-full" })
         }
-        Kind::Zip | Kind::ZipCalifornia => Shape::Line("text", "numeric", "w-10"),
+        Kind::Code | Kind::Npi | Kind::Zip | Kind::ZipCalifornia => {
+            Shape::Line("text", "numeric", "w-10")
+        }
     }
 }

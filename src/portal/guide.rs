@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use chrono::NaiveDate;
 
 use crate::domain::form::{Choice, FieldErrors, Kind};
 use crate::domain::{
@@ -91,37 +92,36 @@ struct Shape {
     path: &'static str,
 }
 
-async fn place(visit: Visit) -> HttpResponse {
-    let (zip, asked) = (visit.query("zip").trim().to_owned(), visit.query("county"));
-    let mut errors = FieldErrors::default();
-    let today = visit.now.utc().date_naive();
-    let mut county = County::on(&asked, today);
-    if county.is_none() && !asked.is_empty() {
-        errors.add("county", "Choose one of the 58 counties of California");
+/// The county that somebody asks about, by its name or by a ZIP code, and what is wrong with the question.
+fn county_of(zip: &str, asked: &str, today: NaiveDate) -> (Option<&'static County>, FieldErrors) {
+    let wrong = |field, message: String| (None, FieldErrors::one(field, message));
+    let named = County::on(asked, today);
+    if named.is_some() || (zip.is_empty() && asked.is_empty()) {
+        return (named, FieldErrors::default());
     }
-    if county.is_none() && !zip.is_empty() && errors.is_empty() {
-        match Kind::ZipCalifornia.check(&zip) {
-            Err(message) => errors.add("zip", message),
-            Ok(zip) => {
-                let five = zip.get(..5).unwrap_or_default().parse::<Zip>();
-                let found = five.map(|zip| counties_of_zip_on(zip, today)).unwrap_or_default();
-                match found.as_slice() {
-                    [] => {
-                        errors.add("zip", "We do not know this ZIP code. Choose the county instead")
-                    }
-                    [one] => county = Some(one),
-                    several => {
-                        let names: Vec<_> = several.iter().map(|county| county.name).collect();
-                        let names = names.join(" and ");
-                        errors.add(
-                            "county",
-                            format!("This ZIP code lies in {names}. Choose the county of the Site"),
-                        );
-                    }
-                }
-            }
+    if !asked.is_empty() {
+        return wrong("county", "Choose one of the 58 counties of California".to_owned());
+    }
+    let zip = match Kind::ZipCalifornia.check(zip) {
+        Ok(zip) => zip,
+        Err(message) => return wrong("zip", message),
+    };
+    let five = zip.get(..5).unwrap_or_default().parse::<Zip>();
+    let found = five.map(|zip| counties_of_zip_on(zip, today)).unwrap_or_default();
+    match found.as_slice() {
+        [] => wrong("zip", "We do not know this ZIP code. Choose the county instead".to_owned()),
+        [one] => (Some(one), FieldErrors::default()),
+        several => {
+            let names: Vec<_> = several.iter().map(|county| county.name).collect();
+            let names = names.join(" and ");
+            wrong("county", format!("This ZIP code lies in {names}. Choose the county of the Site"))
         }
     }
+}
+
+async fn place(visit: Visit) -> HttpResponse {
+    let (zip, asked) = (visit.query("zip").trim().to_owned(), visit.query("county"));
+    let (county, errors) = county_of(&zip, &asked, visit.now.utc().date_naive());
     let region = county.map(|county| county.region.facts());
     let title = match county {
         Some(county) if county.gateway_registration => {

@@ -36,6 +36,7 @@ pub use visit::{Posted, PostedFile, Visit};
 
 /// What the portal needs to know of its installation.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct PortalSettings {
     /// Public address, `https://host:port`, the only one that links are made with.
     pub public_url: String,

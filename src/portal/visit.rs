@@ -54,13 +54,12 @@ impl Visit {
             .map(|cookie| cookie.value().to_owned())
             .filter(|value| value.len() == 32 && value.bytes().all(|one| one.is_ascii_hexdigit()));
         let cookies = std::cell::RefCell::<Vec<_>>::default();
-        let visitor = match known {
-            Some(visitor) => visitor,
-            None => {
-                let visitor = random_hex::<16>()?;
-                cookies.borrow_mut().push(cookie(VISITOR_COOKIE, visitor.clone()).finish());
-                visitor
-            }
+        let visitor = if let Some(visitor) = known {
+            visitor
+        } else {
+            let visitor = random_hex::<16>()?;
+            cookies.borrow_mut().push(cookie(VISITOR_COOKIE, visitor.clone()).finish());
+            visitor
         };
         let agent = request
             .headers()

@@ -72,7 +72,7 @@ pub struct Sites {
 }
 
 /// How long a link to confirm an e-mail address is good. Source: domain notes 7.3.
-pub const VERIFY_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
+pub const VERIFY_WITHIN: Duration = Duration::from_hours(24);
 
 /// How long the link to a first password is good.
 pub const INVITATION_WITHIN: Duration = Duration::from_hours(24 * 7);

@@ -298,31 +298,28 @@ pub(super) fn place(
     let known = account::by_email(conn, &person.email)?;
     let is_new = known.is_none();
     let waits = person.roles.iter().all(|role| role.training() == TrainingNeed::Course);
-    let account = match known {
-        Some(account) => {
-            for role in &person.roles {
-                let new = NewMembership { account: account.id, organization, role: *role };
-                membership::grant(conn, &new, now)?;
-            }
-            account
+    let account = if let Some(account) = known {
+        for role in &person.roles {
+            let new = NewMembership { account: account.id, organization, role: *role };
+            membership::grant(conn, &new, now)?;
         }
-        None => {
-            let roles = person.roles.iter().map(|role| (organization, *role)).collect();
-            let new = NewAccount {
-                email: person.email.clone(),
-                first_name: person.first_name.clone(),
-                last_name: person.last_name.clone(),
-                phone: person.phone.clone(),
-                roles,
-                staff: vec![],
-            };
-            let account = account::create(conn, &new, now)?;
-            if !waits {
-                let link = account::invitation_link(person.invitation, account.id);
-                one_time_link::issue(conn, &link, now)?;
-            }
-            account
+        account
+    } else {
+        let roles = person.roles.iter().map(|role| (organization, *role)).collect();
+        let new = NewAccount {
+            email: person.email.clone(),
+            first_name: person.first_name.clone(),
+            last_name: person.last_name.clone(),
+            phone: person.phone.clone(),
+            roles,
+            staff: vec![],
+        };
+        let account = account::create(conn, &new, now)?;
+        if !waits {
+            let link = account::invitation_link(person.invitation, account.id);
+            one_time_link::issue(conn, &link, now)?;
         }
+        account
     };
     Ok(Placed {
         account: account.id,

@@ -260,7 +260,7 @@ async fn everybody(clinic: &Clinic, place: &Place) -> Vec<(char, Browser)> {
                 recorded_by: trainer,
             };
             let token = OneTimeToken::generate(&ring::rand::SystemRandom::new()).unwrap();
-            let life = std::time::Duration::from_secs(60);
+            let life = std::time::Duration::from_mins(1);
             let link = LinkSecret { hash: token.hash(&clinic.app.base_key), life };
             clinic.app.store().training_record(new, link, clinic.by().into()).await.unwrap();
         }

@@ -52,7 +52,8 @@ fn csv(rows: &[&[(&str, &str)]]) -> Vec<u8> {
                 format!("\"{}\"", own.map_or("", |(_, value)| value))
             })
             .collect();
-        text.push_str(&format!("{}\r\n", cells.join(",")));
+        text.push_str(&cells.join(","));
+        text.push_str("\r\n");
     }
     text.into_bytes()
 }
@@ -324,7 +325,7 @@ async fn two_thousand_rows_are_registered_at_one_time() {
     let names: Vec<_> = (0..2_000).map(|number| format!("Site number {number}")).collect();
     let rows: Vec<[(&str, &str); 1]> =
         names.iter().map(|name| [("site_name", name.as_str())]).collect();
-    let rows: Vec<&[(&str, &str)]> = rows.iter().map(|row| row.as_slice()).collect();
+    let rows: Vec<&[(&str, &str)]> = rows.iter().map(<[_; 1]>::as_slice).collect();
 
     let preview = upload(&person, organization, "sites.csv", &csv(&rows)).await;
     preview.says(&["2000 Sites in the file", "And 1800 more."]);

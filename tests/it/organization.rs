@@ -678,6 +678,7 @@ async fn clinicians_are_added_changed_and_made_inactive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_sending_facility_agrees_and_messages_pass() {
     let clinic = Clinic::open().await;
     let app = &clinic.app;

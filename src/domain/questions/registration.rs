@@ -430,7 +430,8 @@ mod tests {
     }
 
     fn read(slug: &str, answers: &[(&str, &str)]) -> Result<Answers, FieldErrors> {
-        REGISTRATION.page(slug).unwrap().read(&Answers::from_iter(answers.iter().copied()), today())
+        let answers: Answers = answers.iter().copied().collect();
+        REGISTRATION.page(slug).unwrap().read(&answers, today())
     }
 
     #[test]

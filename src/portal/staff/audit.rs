@@ -116,12 +116,15 @@ impl Asked {
 
     /// As parameters of an address.
     fn query(&self) -> String {
-        self.parts().map(|(name, value)| format!("{name}={}&", encoded(value))).collect()
+        let parts: Vec<_> =
+            self.parts().map(|(name, value)| format!("{name}={}&", encoded(value))).collect();
+        parts.concat()
     }
 
     /// As the trail tells it of an export.
     fn told(&self) -> String {
-        self.parts().map(|(name, value)| format!("; {name} {value}")).collect()
+        let parts: Vec<_> = self.parts().map(|(name, value)| format!("; {name} {value}")).collect();
+        parts.concat()
     }
 
     async fn filter(&self, store: &Store) -> Result<Result<AuditFilter, FieldErrors>, StoreError> {
