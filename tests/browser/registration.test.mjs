@@ -50,6 +50,7 @@ world.test('a clinic registers, and its first message is acknowledged', { second
   await follow(page, 'Larkspur Pediatrics Group');
   await check(page, 'organization');
   await follow(page, 'Larkspur Pediatrics');
+  assert.doesNotMatch(await told(page), /Waits for CDPH/, 'what was answered stands');
   await check(page, 'organization-site');
   const sender = await showPassword(page);
   const { ack } = await world.soapSubmit({ ...sender, hl7: vxu({ site, region: 'CAIRBA' }) });
