@@ -51,7 +51,7 @@
     } catch (error) {
       tell(error.name === "InvalidStateError"
         ? "This device has a passkey for this account already."
-        : "There was no passkey, or you stopped. Load the page again and try once more.");
+        : "There was no passkey, or you stopped. Try once more.");
     }
   });
 })();

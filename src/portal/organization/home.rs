@@ -9,7 +9,7 @@ use crate::domain::questions::{
 };
 use crate::domain::{
     AgreementText, Credential, CredentialState, Environment, LinkStatus, Permission, Request,
-    RequestState, Site, SiteKind, SiteStatus,
+    RequestKind, RequestState, Site, SiteKind, SiteStatus,
 };
 use crate::portal::organization::{Answer, Place, layout, member, place, said, shown_or, site_id};
 use crate::portal::visit::get;
@@ -53,7 +53,10 @@ fn parts<'a>(
                 .filter(|field| field.when.holds(known) && !hidden.contains(&field.name))
                 .filter(|field| !field.name.ends_with("_again"))
                 .map(|field| {
-                    let asked = requests.iter().find(|one| one.answers.has(field.name));
+                    // A registration repeats every answer; only an update asks for others.
+                    let asked = requests
+                        .iter()
+                        .find(|one| one.kind == RequestKind::Update && one.answers.has(field.name));
                     Answered {
                         label: field.label.trim_end_matches(" (optional)"),
                         value: if known.has(field.name) {
