@@ -54,8 +54,8 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
                 .iter()
                 .find(|(user, _)| user.id.0 == number)
                 .map_or_else(|| "CDPH staff".to_owned(), |(user, _)| user.name()),
-            None if actor == "visitor" => "By a link in a mail".to_owned(),
-            None if actor == "system" => "The service".to_owned(),
+            None if actor == "visitor" => "whoever opened a mailed link".to_owned(),
+            None if actor == "system" => "the service".to_owned(),
             None => "CDPH staff".to_owned(),
         }
     };
