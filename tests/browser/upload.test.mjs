@@ -35,7 +35,7 @@ function site(name, other = {}) {
 
 /** What is downloaded by a link. */
 async function download(page, link) {
-  const [got] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: link }).click()]);
+  const [got] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: link, exact: true }).click()]);
   const file = path.join(folder, got.suggestedFilename());
   await got.saveAs(file);
   return file;

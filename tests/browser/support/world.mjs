@@ -50,8 +50,8 @@ async function within(seconds, promise) {
 class World {
   /**
    * A test with a page of its own: `body(page, t)`. Options: `phone`, `script` (of `page`), `seconds` (that it may take),
-   * and those of node:test. What went wrong in the page unseen fails it at its end. A failed test leaves a picture of its
-   * page.
+   * and those of node:test. What went wrong unseen in a page that is open fails it at its end. A failed test leaves a
+   * picture of each open page.
    */
   test(name, options, body) {
     if (typeof options === 'function') [options, body] = [{}, options];
@@ -60,10 +60,10 @@ class World {
       const page = await this.page({ phone, script });
       try {
         await within(seconds, body(page, t));
-        const problems = takeProblems(page);
+        const problems = this.#open().flatMap(takeProblems);
         if (problems.length) throw new Error(`in pages that were not checked:\n  ${problems.join('\n  ')}`);
       } catch (error) {
-        await this.#failed(name, page, error);
+        await this.#failed(name, error);
         throw error;
       } finally {
         await page.context().close();
@@ -71,11 +71,19 @@ class World {
     });
   }
 
-  async #failed(name, page, error) {
+  /** The pages that are open, of everybody. */
+  #open() {
+    return this.browser.contexts().flatMap((context) => context.pages());
+  }
+
+  async #failed(name, error) {
     const slug = name.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, 80);
-    const file = path.join(folder('shots'), `FAILED-${suite}-${slug}.png`);
-    await page.screenshot({ path: file, fullPage: true, timeout: 5_000 }).catch(() => {});
-    error.message += `\n  at ${page.url()}${fs.existsSync(file) ? `, seen in ${file}` : ''}`;
+    const used = this.#open().filter((page) => page.url() !== 'about:blank');
+    for (const [n, page] of used.entries()) {
+      const file = path.join(folder('shots'), `FAILED-${suite}-${slug}${n ? `-${n + 1}` : ''}.png`);
+      await page.screenshot({ path: file, fullPage: true, timeout: 5_000 }).catch(() => {});
+      error.message += `\n  at ${page.url()}${fs.existsSync(file) ? `, seen in ${file}` : ''}`;
+    }
     if (this.portal) error.message += `\n  log: ${this.portal.log}`;
   }
 
