@@ -10,7 +10,7 @@ use crate::domain::{LetterRecord, LetterState, MessageId};
 use crate::portal::page::Trouble;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
-use crate::store::{LetterFilter, StoreError};
+use crate::store::LetterFilter;
 
 /// Letters on one page.
 const PAGE: usize = 50;
@@ -76,13 +76,9 @@ async fn show(visit: Visit, id: web::Path<String>) -> Result<HttpResponse, Troub
     if !settings.shows_letters {
         return Ok(visit.missing());
     }
-    let store = visit.portal().sites.store();
-    let (letter, words) = match store.letter_by_id(id).await {
-        Ok((letter, Some((text, _html)))) => (letter, text),
-        Ok((_, None)) | Err(StoreError::NotFound(_)) => return Ok(visit.missing()),
-        Err(error) => return Err(error.into()),
+    let Some((letter, words)) = visit.portal().sites.letter_read(id, visit.by()).await? else {
+        return Ok(visit.missing());
     };
-    store.audit_note(visit.by(), "letter.read", format!("letter {id}"), None, None).await?;
     let line = |line: &str| pieces(line, &settings.public_url);
     Ok(visit.page(&Show {
         layout: visit.layout(letter.subject),

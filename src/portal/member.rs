@@ -156,11 +156,11 @@ impl Member {
     /// What every page shows around its content to somebody who is signed in.
     pub fn layout(&self, title: impl Into<String>) -> Layout {
         let name = self.who.principal.account.name();
-        let mut layout = self.visit.layout(title);
+        let mut layout = self.visit.layout(title).of(name, self.visit.path());
         if !self.who.principal.staff.is_empty() {
             layout.nav.push(("/staff", "What waits", false));
         }
-        Layout { signed_in: Some(name), ..layout }
+        layout
     }
 
     /// The way to show again that one is there, and from there to this page; nothing when that was done just now.

@@ -36,15 +36,14 @@ pub struct Layout {
 
 impl Layout {
     pub(super) fn new(title: String, path: &str, csrf: String, settings: &PortalSettings) -> Self {
-        let places: [(&str, &str); 3] = [
-            ("/where", "Am I in the right place?"),
-            ("/register", "Register"),
-            ("/enroll", "Enroll"),
-        ];
-        let nav = places
-            .into_iter()
-            .map(|(to, name)| (to, name, path == to || path.starts_with(&format!("{to}/"))))
-            .collect();
+        let nav = places(
+            path,
+            &[
+                ("/where", "Am I in the right place?"),
+                ("/register", "Register"),
+                ("/enroll", "Enroll"),
+            ],
+        );
         Self {
             heading: title.clone(),
             title,
@@ -58,6 +57,23 @@ impl Layout {
             nav,
         }
     }
+
+    /// The same for somebody who is signed in: what they come for is their account.
+    #[must_use]
+    pub(super) fn of(self, name: String, path: &str) -> Self {
+        let nav =
+            places(path, &[("/account", "Your account"), ("/register", "Register another Site")]);
+        Self { signed_in: Some(name), nav, ..self }
+    }
+}
+
+/// Places of the navigation, with whether a path is there.
+fn places(
+    path: &str,
+    places: &[(&'static str, &'static str)],
+) -> Vec<(&'static str, &'static str, bool)> {
+    let here = |to: &str| path == to || path.starts_with(&format!("{to}/"));
+    places.iter().map(|(to, name)| (*to, *name, here(to))).collect()
 }
 
 /// A page as a response.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 use crate::domain::{
-    Account, AccountId, AccountState, By, Course, LinkPurpose, OrganizationId, Permission,
-    RegionCode, RequestKind, RequestViews, Scope, SecondFactor, StaffGrant, Timestamp,
+    Account, AccountId, AccountState, By, Course, LetterRecord, LinkPurpose, MessageId,
+    OrganizationId, Permission, RegionCode, RequestKind, RequestViews, Scope, SecondFactor,
+    StaffGrant, Timestamp,
 };
 use crate::sites::{AccountError, Browser, Invited, SignedIn, Sites};
 use crate::store::{Deed, OrganizationRecord, StoreError};
@@ -141,6 +142,66 @@ impl Sites {
         self.to_be_granted(staff, id, grant).await?;
         self.store.staff_revoke(id, Some(grant), staff.by(browser).into()).await?;
         Ok(())
+    }
+
+    /// Sends a letter again that came to its end without having been sent.
+    pub async fn staff_letter_retry(
+        &self,
+        staff: &Staff,
+        id: MessageId,
+        browser: &Browser,
+    ) -> Result<LetterRecord, StoreError> {
+        Self::must_manage_mail(staff, id)?;
+        self.store.letter_retry(id, staff.by(browser)).await
+    }
+
+    /// Ends a letter that waits.
+    pub async fn staff_letter_give_up(
+        &self,
+        staff: &Staff,
+        id: MessageId,
+        browser: &Browser,
+    ) -> Result<LetterRecord, StoreError> {
+        Self::must_manage_mail(staff, id)?;
+        self.store.letter_give_up(id, staff.by(browser)).await
+    }
+
+    /// Letters lie in no region.
+    fn must_manage_mail(staff: &Staff, id: MessageId) -> Result<(), StoreError> {
+        if staff.may_in(Permission::ManageMail, None) {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound(format!("letter {id}")))
+        }
+    }
+
+    /// Tells the trail that somebody takes a part of it away.
+    pub async fn audit_exported(
+        &self,
+        staff: &Staff,
+        what: String,
+        browser: &Browser,
+    ) -> Result<(), StoreError> {
+        let (by, object) = (staff.by(browser), "audit trail".to_owned());
+        self.store.audit_note(by, "audit.export", object, None, Some(what)).await
+    }
+
+    /// A letter with its text, while it is held; the trail tells that somebody read it.
+    ///
+    /// Anybody may ask: where that must not be, the page is not there.
+    pub async fn letter_read(
+        &self,
+        id: MessageId,
+        by: By,
+    ) -> Result<Option<(LetterRecord, String)>, StoreError> {
+        let (letter, words) = match self.store.letter_by_id(id).await {
+            Ok(found) => found,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some((text, _html)) = words else { return Ok(None) };
+        self.store.audit_note(by, "letter.read", format!("letter {id}"), None, None).await?;
+        Ok(Some((letter, text)))
     }
 
     /// An account of the scope in which staff may do this.

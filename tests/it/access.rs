@@ -67,6 +67,10 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/organization/{org}/sites/{foreign}", ""),
     ("GET", "/organization/{other}/sites/{foreign}/credentials/{secret}/password", ""),
     ("GET", "/staff", "ohram"),
+    ("GET", "/staff/audit", "a"),
+    ("POST", "/staff/audit/verify", "a"),
+    ("POST", "/staff/audit/export", "a"),
+    ("GET", "/staff/mail", "hm"),
     ("GET", "/staff/requests", "or"),
     ("GET", "/staff/accounts", "ohrm"),
     ("GET", "/staff/accounts/{user}", "ohrm"),
@@ -91,6 +95,9 @@ const ELSEWHERE: &[&str] = &[
     "/organization/{organization}/requests/{request}/withdraw",
     "/organization/{organization}/sites/upload/{upload}",
     "/organization/{organization}/sites/{site}/sending-facility",
+    "/staff/mail/{id}",
+    "/staff/mail/{id}/give-up",
+    "/staff/mail/{id}/retry",
     "/staff/organizations/{id}/see-as",
     "/staff/requests/{id}",
     "/staff/see-as/end",
@@ -129,7 +136,7 @@ async fn ask(browser: &Browser, method: &str, path: &str) -> Page {
     }
     browser.visit("/").await;
     browser.visit("/register").await; // a page with a form, for its token
-    browser.post(path, &[("role", "auditor"), ("region", "")]).await
+    browser.post(path, &[("role", "auditor"), ("region", "all")]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

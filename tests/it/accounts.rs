@@ -285,7 +285,7 @@ async fn half_way_in_nothing_can_be_done_but_the_second_factor_and_not_for_long(
     let office = Office::open().await;
     let clinic = office.organization("Clinic").await;
     let rosa = office.member(clinic, ROSA, Role::Representative).await;
-    let (app, _, _) = office.set_up_app(&office.sign_in(ROSA).await).await;
+    office.set_up_app(&office.sign_in(ROSA).await).await;
     let token = office.token(ROSA).await;
     let who = office.session(&token).await.unwrap();
     let (sites, browser) = (&office.sites, office.browser());
@@ -309,9 +309,6 @@ async fn half_way_in_nothing_can_be_done_but_the_second_factor_and_not_for_long(
     assert!(matches!(password, Err(AccountError::StepUp)));
     assert!(matches!(users, Err(AccountError::Forbidden)));
     assert!(office.session(&token).await.is_none(), "ten minutes");
-    let late = sites.prove(&who, Proof::Totp(app.code(office.now.get())), &office.browser()).await;
-    // The caller asks for the session with each request and finds none; a proof in between finds the row still there.
-    assert!(late.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -546,7 +543,7 @@ async fn the_way_to_a_password_opens_after_training() {
 
     assert_eq!((waiting.len(), waiting[0].0.as_str()), (1, "awaiting-training"));
     assert!(!waiting[0].1.contains(PORTAL), "no link: {}", waiting[0].1);
-    assert!(videos[0].1.contains("https://cairweb.org/"), "{}", videos[0].1);
+    assert!(videos[0].1.contains("https://videos.example/"), "{}", videos[0].1);
     assert_eq!(invited, Invited::AwaitingTraining);
     assert_eq!(by_operator, "the account waits for training");
     assert!(early.contains("future"), "{early}");

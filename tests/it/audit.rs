@@ -21,7 +21,7 @@ async fn verdict(app: &TestApp) -> Verdict {
 }
 
 /// What a forger does who may write every table but has not the key file.
-fn forge(app: &TestApp, sql: &str) {
+pub(crate) fn forge(app: &TestApp, sql: &str) {
     let unlock = if app.database.is_postgres() {
         "DROP TRIGGER audit_event_kept ON audit_event;"
     } else {

@@ -15,6 +15,7 @@
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
+//! - `desk`: the audit trail, the outbox, the letters of a trial, claims of Sites
 //! - `egress`: where the Gateway calls, and whom it believes there
 //! - `endurance`: what waits after an outage or a restart, nodes that die, many calls under way
 //! - `enrolment`: access without an EHR, page by page, up to the queue of staff
@@ -63,6 +64,7 @@ mod corpus;
 mod crash;
 mod credentials;
 mod delivery;
+mod desk;
 mod egress;
 mod endurance;
 mod enrolment;

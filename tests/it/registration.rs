@@ -84,7 +84,7 @@ fn good(slug: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 /// Fills a registration in up to its review.
-async fn fill_in(browser: &Browser, site_type: &str) -> Page {
+pub(crate) async fn fill_in(browser: &Browser, site_type: &str) -> Page {
     browser.visit("/register").await;
     let mut page = browser.submit("/register", &[]).await;
     page = browser.submit(&page.path, &[("site_type", site_type)]).await;

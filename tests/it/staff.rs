@@ -56,7 +56,7 @@ fn grant(role: StaffRole, region: Option<&str>) -> StaffGrant {
 }
 
 /// The browser of somebody who works for CDPH.
-async fn staff(app: &TestApp, role: StaffRole, region: Option<&str>) -> Browser {
+pub(crate) async fn staff(app: &TestApp, role: StaffRole, region: Option<&str>) -> Browser {
     let email = format!("{role}-{}@cdph.example", region.unwrap_or("all").to_lowercase());
     let by = By::system(Timestamp::now());
     let new = user(&email, &[]);
@@ -65,7 +65,7 @@ async fn staff(app: &TestApp, role: StaffRole, region: Option<&str>) -> Browser 
     signed_in(app, &email, link.rsplit('/').next().unwrap(), true).await
 }
 
-async fn audited(app: &TestApp, action: &str) -> usize {
+pub(crate) async fn audited(app: &TestApp, action: &str) -> usize {
     let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
     app.store().audit_list(filter, 100).await.unwrap().len()
 }

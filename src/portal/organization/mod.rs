@@ -155,11 +155,9 @@ fn done<T>(
 
 /// What every page shows around its content, for somebody who is signed in.
 fn layout(visit: &Visit, member: &Delegate, title: impl Into<String>) -> Layout {
-    Layout {
-        signed_in: Some(member.who().principal.account.name()),
-        only_looks: member.only_looks(),
-        ..visit.layout(title)
-    }
+    let name = member.who().principal.account.name();
+    let layout = visit.layout(title).of(name, visit.path());
+    Layout { only_looks: member.only_looks(), ..layout }
 }
 
 /// Where in an organization a page is.

@@ -315,7 +315,7 @@ async fn page(
 }
 
 async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
-    let staff = demand!(everywhere & visit, P::ReadAudit);
+    let staff = demand!(everywhere, &visit, P::ReadAudit);
     let asked = Asked::of(|name| visit.query(name));
     let before_id = visit.query("before_id").parse().ok();
     page(&visit, &staff, asked, before_id, (FieldErrors::default(), None)).await
@@ -323,7 +323,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
 
 async fn verify(posted: Posted) -> Result<HttpResponse, Trouble> {
     let visit = posted.visit;
-    let staff = demand!(everywhere & visit, P::ReadAudit);
+    let staff = demand!(everywhere, &visit, P::ReadAudit);
     let Ok(_turn) = VERIFYING.try_acquire() else {
         return Ok(visit.failure(StatusCode::TOO_MANY_REQUESTS));
     };
@@ -334,9 +334,12 @@ async fn verify(posted: Posted) -> Result<HttpResponse, Trouble> {
 
 async fn export(posted: Posted) -> Result<HttpResponse, Trouble> {
     let Posted { visit, fields } = posted;
-    let staff = demand!(everywhere & visit, P::ReadAudit);
-    let Some(form) = Form::of(fields.get("form")) else { return Ok(visit.missing()) };
+    let staff = demand!(everywhere, &visit, P::ReadAudit);
     let asked = Asked::of(|name| fields.get(name).to_owned());
+    let Some(form) = Form::of(fields.get("form")) else {
+        let errors = FieldErrors::one("main", "Choose CSV or JSON lines");
+        return page(&visit, &staff, asked, None, (errors, None)).await;
+    };
     let sites = &visit.portal().sites;
     let filter = match asked.filter(sites.store()).await? {
         Ok(filter) => filter,
@@ -353,8 +356,7 @@ async fn export(posted: Posted) -> Result<HttpResponse, Trouble> {
         return page(&visit, &staff, asked, None, (errors, None)).await;
     }
     let told = format!("{}{}", form.word(), asked.told());
-    let (by, object) = (staff.by(&visit.browser()), "audit trail".to_owned());
-    sites.store().audit_note(by, "audit.export", object, None, Some(told)).await?;
+    sites.audit_exported(&staff, told, &visit.browser()).await?;
     let (day, kind) = (visit.now.utc().format("%Y-%m-%d"), form.word());
     let name = format!("audit-{day}.{kind}");
     let mut response = HttpResponse::Ok()

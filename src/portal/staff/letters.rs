@@ -4,9 +4,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::form::FieldErrors;
-use crate::domain::{
-    EmailAddress, LetterRecord, LetterState, MessageId, Permission as P, Timestamp,
-};
+use crate::domain::{EmailAddress, LetterRecord, LetterState, MessageId, Permission as P};
 use crate::portal::page::Trouble;
 use crate::portal::staff::{demand, done, encoded, layout, moment};
 use crate::portal::visit::get;
@@ -110,7 +108,7 @@ struct List {
 }
 
 async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
-    let staff = demand!(everywhere & visit, P::ManageMail);
+    let staff = demand!(everywhere, &visit, P::ManageMail);
     let store = visit.portal().sites.store();
     let [state, kind, to] = ["state", "kind", "to"].map(|name| visit.query(name).trim().to_owned());
     let mut errors = FieldErrors::default();
@@ -155,7 +153,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         errors,
         rows: found.into_iter().map(Shown::from).collect(),
         waiting,
-        oldest: oldest.map(|then: Timestamp| moment(then)),
+        oldest: oldest.map(moment),
         next,
     }))
 }
@@ -192,7 +190,7 @@ async fn page(
 }
 
 async fn show(visit: Visit, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
-    let staff = demand!(everywhere & visit, P::ManageMail);
+    let staff = demand!(everywhere, &visit, P::ManageMail);
     let Ok(id) = id.parse() else { return Ok(visit.missing()) };
     page(&visit, &staff, id, FieldErrors::default()).await
 }
@@ -215,18 +213,16 @@ async fn back(
 
 async fn retry(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let visit = posted.visit;
-    let staff = demand!(everywhere & visit, P::ManageMail);
+    let staff = demand!(everywhere, &visit, P::ManageMail);
     let Ok(id) = id.parse() else { return Ok(visit.missing()) };
-    let by = staff.by(&visit.browser());
-    let outcome = visit.portal().sites.store().letter_retry(id, by).await;
+    let outcome = visit.portal().sites.staff_letter_retry(&staff, id, &visit.browser()).await;
     back(&visit, &staff, id, outcome.map(|_letter| "retry")).await
 }
 
 async fn give_up(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let visit = posted.visit;
-    let staff = demand!(everywhere & visit, P::ManageMail);
+    let staff = demand!(everywhere, &visit, P::ManageMail);
     let Ok(id) = id.parse() else { return Ok(visit.missing()) };
-    let by = staff.by(&visit.browser());
-    let outcome = visit.portal().sites.store().letter_give_up(id, by).await;
+    let outcome = visit.portal().sites.staff_letter_give_up(&staff, id, &visit.browser()).await;
     back(&visit, &staff, id, outcome.map(|_letter| "give-up")).await
 }

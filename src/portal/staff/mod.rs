@@ -74,7 +74,7 @@ async fn demanded_everywhere(
 
 /// The proof, or the handler's answer without it.
 macro_rules! demand {
-    (everywhere $visit:expr, $permission:expr) => {
+    (everywhere, $visit:expr, $permission:expr) => {
         match $crate::portal::staff::demanded_everywhere($visit, $permission).await? {
             Ok(staff) => staff,
             Err(page) => return Ok(page),

@@ -130,6 +130,7 @@ impl TestApp {
         let mut config = Config::read(&calling_this_machine(toml)).unwrap();
         config.data_dir = dir.path().join("data");
         config.server.listen = listen;
+        people::VIDEOS.clone_into(&mut config.portal.training_videos);
         "127.0.0.1:0".clone_into(&mut config.server.ops_listen);
         config.server.workers = 2;
         database.configure(&mut config);

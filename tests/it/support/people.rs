@@ -18,6 +18,9 @@ use crate::support::{TestApp, TestDatabase};
 /// The address that the portal is known by.
 pub(crate) const PORTAL: &str = "https://localhost:8443";
 
+/// Where people are shown how to look patients up.
+pub(crate) const VIDEOS: &str = "https://videos.example/";
+
 /// A password that is good enough for everybody.
 pub(crate) const PASSWORD: &str = "quiet lemon fence";
 
@@ -53,6 +56,7 @@ impl Office {
         let mut config = Config::defaults().unwrap();
         config.data_dir = dir.path().join("data");
         PORTAL.clone_into(&mut config.server.public_url);
+        VIDEOS.clone_into(&mut config.portal.training_videos);
         database.configure(&mut config);
         let base = Base::open(&config, true).await.unwrap();
         let sites = app::sites(&config, Arc::clone(&base.store), base.key, PORTAL);
