@@ -495,6 +495,10 @@ fn portal(
         public_url: public_url.to_owned(),
         is_local: is_on_this_machine(public_url),
         is_trial: !connected,
+        shows_letters: !connected
+            && config.mail.smtp.is_empty()
+            && config.server.listen.ip().to_canonical().is_loopback()
+            && is_on_this_machine(public_url),
         help_desk: config.portal.help_desk.clone(),
         endpoint: format!("{public_url}{SOAP_PATH}"),
         soap_1_1: config.server.soap_1_1,

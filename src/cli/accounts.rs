@@ -119,7 +119,7 @@ struct WithLink<'a> {
 impl Desk {
     fn sites(&self) -> Sites {
         let (store, key) = (std::sync::Arc::clone(&self.store), self.key());
-        app::sites(self.config(), store, key, &app::address(self.config()))
+        app::sites(&self.config, store, key, &app::address(&self.config))
     }
 
     pub(super) async fn staff(&self, verb: StaffVerb) -> Result<(), Failure> {

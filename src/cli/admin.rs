@@ -308,10 +308,6 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) const fn config(&self) -> &Config {
-        &self.config
-    }
-
     pub(super) fn key(&self) -> ServerKey {
         self.base.key.clone()
     }

@@ -49,9 +49,11 @@ words! {
         DecideRegistration = "decide-registration",
         /// Approve, decline and ask about updates.
         DecideUpdate = "decide-update",
+        /// See which letters went out, send one again, give one up; never their words.
+        ManageMail = "manage-mail",
         /// Give and take staff roles.
         ManageStaff = "manage-staff",
-        /// Pause, resume and drain destinations, decide what waits for review, look at letters.
+        /// Pause, resume and drain destinations, decide what waits for review.
         Operate = "operate",
         /// Read, verify and export the audit trail.
         ReadAudit = "read-audit",
@@ -65,6 +67,20 @@ words! {
         UnlockAccount = "unlock-account",
         /// See accounts of others.
         ViewAccounts = "view-accounts",
+    }
+}
+
+impl Permission {
+    /// Whether it only shows, and nothing of a message's text: what staff may who see as an organization's people see.
+    pub const fn only_shows(self) -> bool {
+        matches!(
+            self,
+            Self::ViewCredentials
+                | Self::ViewHistory
+                | Self::ViewMessages
+                | Self::ViewOrganization
+                | Self::ViewUsers
+        )
     }
 }
 
@@ -138,6 +154,7 @@ impl StaffRole {
             Self::HelpDesk => matches!(
                 permission,
                 P::CloseAccount
+                    | P::ManageMail
                     | P::ResendMail
                     | P::SeeAs
                     | P::UnlockAccount
@@ -164,6 +181,7 @@ impl StaffRole {
                 permission,
                 P::CloseAccount
                     | P::Configure
+                    | P::ManageMail
                     | P::ManageStaff
                     | P::Operate
                     | P::UnlockAccount
@@ -344,7 +362,7 @@ mod tests {
         ),
         (
             StaffRole::HelpDesk,
-            "view-history view-messages view-organization view-users close-account resend-mail see-as \
+            "view-history view-messages view-organization view-users close-account manage-mail resend-mail see-as \
              unlock-account view-accounts",
         ),
         (
@@ -355,7 +373,7 @@ mod tests {
         (StaffRole::Auditor, "view-history read-audit"),
         (
             StaffRole::Administrator,
-            "view-messages view-organization view-users close-account configure manage-staff operate \
+            "view-messages view-organization view-users close-account configure manage-mail manage-staff operate \
              unlock-account view-accounts",
         ),
     ];

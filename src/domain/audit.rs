@@ -90,3 +90,27 @@ pub fn harmless_cell(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text)
     }
 }
+
+/// A row of a CSV file: cells that a spreadsheet would run are made harmless, and no text ends its cell or its row.
+pub fn csv_row<T: AsRef<str>>(cells: &[T]) -> String {
+    let quoted = |cell: &T| {
+        let cell = harmless_cell(cell.as_ref());
+        if cell.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell.into_owned()
+        }
+    };
+    cells.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_no_text_ends_its_row() {
+        let row = csv_row(&["1", "=HYPERLINK(\"x\")", "a,b", "c\nd", "-1+1", ""]);
+        assert_eq!(row, "1,\"'=HYPERLINK(\"\"x\"\")\",\"a,b\",\"c\nd\",'-1+1,\n");
+    }
+}

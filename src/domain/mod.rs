@@ -45,7 +45,7 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
-pub use audit::{AuditRecord, By, harmless_cell};
+pub use audit::{AuditRecord, By, csv_row, harmless_cell};
 pub use clinician::{Clinician, ClinicianState};
 pub use county::{COUNTIES, County};
 pub use credential::{
@@ -69,7 +69,8 @@ pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
 pub use request::{
-    Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep, RequestViews,
+    CLAIMED_SITE, Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep,
+    RequestViews,
 };
 pub use retry::{NextStep, RetryPolicy, Tried};
 pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};

@@ -182,6 +182,16 @@ pub struct Request {
     pub decided_by: Option<AccountId>,
 }
 
+/// Names the Site in the answers of a claim; no update has an answer of this name.
+pub const CLAIMED_SITE: &str = "claimed_site";
+
+impl Request {
+    /// Whether somebody says that a Site is theirs: an update of who represents it, and of nothing else.
+    pub fn is_claim(&self) -> bool {
+        self.kind == RequestKind::Update && self.answers.has(CLAIMED_SITE)
+    }
+}
+
 /// Which requests somebody may see: of each kind those of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestViews(pub Vec<(RequestKind, Scope)>);

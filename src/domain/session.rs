@@ -51,7 +51,7 @@ impl Session {
         self.seen_at.plus(TOUCH) <= now
     }
 
-    /// Sessions that were last used before, or began before, are over.
+    /// Sessions that were last used at the first of these moments or before, or began at the second or before, are over.
     pub fn over_at(now: Timestamp) -> (Timestamp, Timestamp) {
         (now.minus(IDLE), now.minus(WHOLE))
     }

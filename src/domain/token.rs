@@ -97,6 +97,8 @@ words! {
     LinkPurpose {
         /// Answer what staff asked about a request.
         AnswerRequest = "answer-request",
+        /// Prove the address of somebody who says that a Site is theirs.
+        ClaimSite = "claim-site",
         /// Take over a new e-mail address.
         ConfirmEmail = "confirm-email",
         /// Answer some pages of another's draft.

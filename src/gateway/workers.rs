@@ -195,6 +195,7 @@ impl Gateway {
                     removed.messages,
                     removed.loopback,
                     removed.letters,
+                    removed.visits,
                     "retention: {} bodies and {} messages removed",
                     removed.bodies,
                     removed.messages

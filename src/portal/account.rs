@@ -4,7 +4,9 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::form::{Answers, Field, FieldErrors, Kind, Page};
-use crate::domain::{EmailAddress, MembershipState, Passphrase, Password, Standing, Timestamp};
+use crate::domain::{
+    EmailAddress, MembershipState, Passphrase, Password, Permission, Standing, Timestamp,
+};
 use crate::portal::ask::Asked;
 use crate::portal::member::{HOME, Holder, SET_UP};
 use crate::portal::page::{Notice, Trouble};
@@ -31,6 +33,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// What somebody is in an organization.
 struct Place {
     organization: String,
+    /// The address of the organization's pages, when they are open to the person.
+    to: Option<String>,
     roles: Vec<String>,
 }
 
@@ -66,7 +70,9 @@ async fn overview(member: Member) -> Result<HttpResponse, Trouble> {
                 _ => one.role.name().to_owned(),
             })
             .collect();
-        (!roles.is_empty()).then_some(Place { organization, roles })
+        let to =
+            principal.may(Permission::ViewOrganization, id).then(|| format!("/organization/{id}"));
+        (!roles.is_empty()).then_some(Place { organization, to, roles })
     });
     let staff = principal.staff.iter().map(|grant| match grant.region {
         Some(region) => format!("{}, {}", grant.role.name(), region.facts().name),

@@ -52,7 +52,7 @@ struct Key {
 
 #[derive(Template)]
 #[template(path = "factors.html")]
-struct Factors {
+struct FactorsPage {
     layout: Layout,
     factors: SecondFactors,
     keys: Vec<Key>,
@@ -67,7 +67,7 @@ async fn factors_page(Holder(member): Holder) -> Result<HttpResponse, Trouble> {
         added: shown(key.created_at),
         used: key.last_used_at.map(shown),
     });
-    Ok(member.visit.page(&Factors {
+    Ok(member.visit.page(&FactorsPage {
         layout: member.layout("Your second factor"),
         factors: member.sites().factors(&member.who).await?,
         keys: keys.collect(),
@@ -137,7 +137,7 @@ async fn app_confirm(posted: Posted, Holder(member): Holder) -> Result<HttpRespo
 
 #[derive(Template)]
 #[template(path = "recovery_codes.html")]
-struct Codes {
+struct CodesPage {
     layout: Layout,
     said: &'static str,
     codes: Vec<String>,
@@ -151,7 +151,7 @@ fn set_up(member: &Member, done: &SetUp, title: &'static str) -> HttpResponse {
     }
     let codes = done.recovery_codes.iter().map(|code| code.shown().to_string()).collect();
     let said = "From now on you are asked for it when you sign in.";
-    member.visit.page(&Codes { layout: member.layout(title), said, codes })
+    member.visit.page(&CodesPage { layout: member.layout(title), said, codes })
 }
 
 const REMOVE_APP: Page = page(
@@ -313,7 +313,7 @@ async fn codes(posted: Posted, member: Member) -> Result<HttpResponse, Trouble> 
         Ok(codes) => {
             let codes = codes.iter().map(|code| code.shown().to_string()).collect();
             let layout = member.layout("Your new recovery codes");
-            Ok(member.visit.page(&Codes {
+            Ok(member.visit.page(&CodesPage {
                 layout,
                 said: "The codes before do not work any more.",
                 codes,
@@ -331,7 +331,7 @@ async fn ask_asked(member: &Member, errors: FieldErrors) -> Result<HttpResponse,
     let next = member.visit.next(HOME);
     let mut links = vec![];
     if member.sites().factors(&member.who).await?.has_app {
-        let link = format!("{}?next={next}", SECOND_FACTOR);
+        let link = format!("{SECOND_FACTOR}?next={next}");
         links.push((link, "Use your authenticator app instead"));
     }
     links.push((format!("/sign-in/recovery-code?next={next}"), "Use a recovery code instead"));

@@ -33,10 +33,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// A page with one button.
 #[derive(Template)]
 #[template(path = "open_link.html")]
-struct OpenLink {
-    layout: Layout,
-    lede: String,
-    button: &'static str,
+pub(super) struct OpenLink {
+    pub(super) layout: Layout,
+    pub(super) lede: String,
+    pub(super) button: &'static str,
 }
 
 /// The page of a link that opens nothing: used, ended, or never one of ours.

@@ -76,22 +76,10 @@ fn arrive(
 ) -> Arriving<Member> {
     Box::pin(async move {
         let visit = visit.await?;
-        let Some(who) = visit.signed_in().await.map_err(Trouble::from)? else {
-            visit.drop_cookie(SESSION_COOKIE);
-            let to = format!("/sign-in?next={}", visit.path());
-            return Err(stopped(visit.redirect(&to)));
-        };
-        let to = match (who.standing(), needed) {
-            (Standing::SignedIn, Standing::SignedIn | Standing::SecondFactorMissing)
-            | (Standing::SecondFactorMissing, Standing::SecondFactorMissing)
-            | (Standing::SecondFactorDue, Standing::SecondFactorDue) => {
-                return Ok(Member { visit, who });
-            }
-            (Standing::SecondFactorDue, _) => format!("{SECOND_FACTOR}?next={}", visit.path()),
-            (Standing::SecondFactorMissing, _) => SET_UP.to_owned(),
-            (Standing::SignedIn, Standing::SecondFactorDue) => HOME.to_owned(),
-        };
-        Err(stopped(visit.redirect(&to)))
+        match visit.arrived(needed).await.map_err(Trouble::from)? {
+            Ok(who) => Ok(Member { visit, who }),
+            Err(elsewhere) => Err(stopped(elsewhere)),
+        }
     })
 }
 
@@ -102,6 +90,26 @@ impl Visit {
             Some(token) => self.portal().sites.signed_in(&token, self.now).await,
             None => Ok(None),
         }
+    }
+
+    /// The person, when they have come as far as `needed`; else the way to where they are to go first.
+    pub(super) async fn arrived(
+        &self,
+        needed: Standing,
+    ) -> Result<Result<SignedIn, HttpResponse>, StoreError> {
+        let Some(who) = self.signed_in().await? else {
+            self.drop_cookie(SESSION_COOKIE);
+            return Ok(Err(self.redirect(&format!("/sign-in?next={}", self.path()))));
+        };
+        let to = match (who.standing(), needed) {
+            (Standing::SignedIn, Standing::SignedIn | Standing::SecondFactorMissing)
+            | (Standing::SecondFactorMissing, Standing::SecondFactorMissing)
+            | (Standing::SecondFactorDue, Standing::SecondFactorDue) => return Ok(Ok(who)),
+            (Standing::SecondFactorDue, _) => format!("{SECOND_FACTOR}?next={}", self.path()),
+            (Standing::SecondFactorMissing, _) => SET_UP.to_owned(),
+            (Standing::SignedIn, Standing::SecondFactorDue) => HOME.to_owned(),
+        };
+        Ok(Err(self.redirect(&to)))
     }
 
     /// The browser, as `sites` knows it.
@@ -148,7 +156,11 @@ impl Member {
     /// What every page shows around its content to somebody who is signed in.
     pub fn layout(&self, title: impl Into<String>) -> Layout {
         let name = self.who.principal.account.name();
-        Layout { signed_in: Some(name), ..self.visit.layout(title) }
+        let mut layout = self.visit.layout(title);
+        if !self.who.principal.staff.is_empty() {
+            layout.nav.push(("/staff", "What waits", false));
+        }
+        Layout { signed_in: Some(name), ..layout }
     }
 
     /// The way to show again that one is there, and from there to this page; nothing when that was done just now.

@@ -7,11 +7,13 @@
 mod account;
 mod ask;
 mod assets;
+mod claim;
 mod draft_pages;
 mod enroll;
 mod factors;
 mod form;
 mod guide;
+mod letters;
 mod links;
 mod member;
 mod organization;
@@ -41,6 +43,8 @@ pub struct PortalSettings {
     pub is_local: bool,
     /// Whether no regional registry is connected, so that every page says it is a trial.
     pub is_trial: bool,
+    /// Whether whoever opens a page may read the letters: a trial on this machine only, without a mail server.
+    pub shows_letters: bool,
     /// Whom to ask: telephone or e-mail address, as it is shown.
     pub help_desk: String,
     /// Address of the SOAP service.
@@ -73,7 +77,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .wrap(actix_web::middleware::from_fn(visit::protect))
             .configure(assets::routes)
             .configure(enroll::routes)
+            .configure(claim::routes)
             .configure(guide::routes)
+            .configure(letters::routes)
             .configure(links::routes)
             .configure(organization::routes)
             .configure(sign_in::routes)

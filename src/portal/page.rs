@@ -5,8 +5,8 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use crate::domain::Refusal;
-use crate::portal::assets;
 use crate::portal::visit::Told;
+use crate::portal::{PortalSettings, assets};
 use crate::sites::AccountError;
 use crate::store::StoreError;
 
@@ -20,24 +20,22 @@ pub struct Layout {
     pub csrf: String,
     /// Whether no regional registry is connected.
     pub is_trial: bool,
+    /// Whether the letters of a trial are shown on a page.
+    pub shows_letters: bool,
     /// Whom to ask.
     pub help_desk: String,
     /// Version of style sheet and script.
     pub assets: &'static str,
     /// Name of who is signed in.
     pub signed_in: Option<String>,
+    /// Whether staff see as an organization's own people see.
+    pub only_looks: bool,
     /// The places of the navigation: address, name, whether we are there.
     pub nav: Vec<(&'static str, &'static str, bool)>,
 }
 
 impl Layout {
-    pub(super) fn new(
-        title: String,
-        path: &str,
-        csrf: String,
-        is_trial: bool,
-        help_desk: &str,
-    ) -> Self {
+    pub(super) fn new(title: String, path: &str, csrf: String, settings: &PortalSettings) -> Self {
         let places: [(&str, &str); 3] = [
             ("/where", "Am I in the right place?"),
             ("/register", "Register"),
@@ -51,10 +49,12 @@ impl Layout {
             heading: title.clone(),
             title,
             csrf,
-            is_trial,
-            help_desk: help_desk.to_owned(),
+            is_trial: settings.is_trial,
+            shows_letters: settings.shows_letters,
+            help_desk: settings.help_desk.clone(),
             assets: assets::VERSION.as_str(),
             signed_in: None,
+            only_looks: false,
             nav,
         }
     }

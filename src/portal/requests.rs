@@ -22,7 +22,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 struct Question {
     layout: Layout,
     request: String,
-    question: Vec<String>,
+    asked: Vec<String>,
     errors: FieldErrors,
     text: String,
     is_done: bool,
@@ -42,7 +42,7 @@ async fn page(
     Ok(visit.page(&Question {
         layout: Layout { heading: heading.to_owned(), ..visit.layout(title) },
         request: held.title,
-        question: question.lines().map(str::to_owned).collect(),
+        asked: question.lines().map(str::to_owned).collect(),
         errors,
         text,
         is_done: false,
@@ -62,7 +62,7 @@ async fn answer(posted: Posted, token: web::Path<String>) -> Result<HttpResponse
         Ok(true) => Ok(visit.page(&Question {
             layout: visit.layout("Thank you for your answer"),
             request: String::new(),
-            question: vec![],
+            asked: vec![],
             errors: FieldErrors::default(),
             text: String::new(),
             is_done: true,

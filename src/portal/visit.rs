@@ -130,14 +130,7 @@ impl Visit {
 
     /// What every page shows around its content.
     pub(super) fn layout(&self, title: impl Into<String>) -> Layout {
-        let settings = &self.portal.settings;
-        Layout::new(
-            title.into(),
-            self.path(),
-            self.form_token(),
-            settings.is_trial,
-            &settings.help_desk,
-        )
+        Layout::new(title.into(), self.path(), self.form_token(), &self.portal.settings)
     }
 
     /// A page.

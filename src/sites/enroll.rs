@@ -9,7 +9,7 @@ use crate::domain::{
     RequestId, RequestKind, Role, TrainingNeed,
 };
 use crate::mail::compose;
-use crate::sites::register::{NOT_KEPT, without};
+use crate::sites::register::without;
 use crate::sites::{Sites, Staff};
 use crate::store::{
     Deed, Enrolled, NewClinician, NewEnrolment, NewNote, NewOrganization, NewRequest, Person,
@@ -36,7 +36,7 @@ impl Sites {
         let Ok(email) = draft.contact("email").parse::<EmailAddress>() else { return Ok(None) };
         let settled = draft.form().settled(&draft.answers);
         let level = level(&settled);
-        let mut answers = without(settled, &NOT_KEPT[..1]);
+        let mut answers = without(settled, &["agreement"]);
         answers.set("agreement_version", AgreementText::of(level).version);
         answers.set("agreement_from", by.source.clone());
         let title = format!("{}, {}: {}", draft.name(), answers.get("city"), level.name());

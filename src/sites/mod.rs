@@ -6,6 +6,7 @@
 mod accounts;
 pub mod bulk;
 mod changes;
+mod claims;
 mod credentials;
 mod delegate;
 mod drafts;

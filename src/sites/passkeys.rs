@@ -73,7 +73,7 @@ impl Sites {
             name.trim().chars().filter(|one| !one.is_control()).take(LONGEST_NAME).collect();
         let factor = Factor::Passkey {
             name: if name.is_empty() { "Passkey".to_owned() } else { name },
-            credential: key.cred_id().clone().into(),
+            credential: key.cred_id().clone(),
             data: written(&key)?,
         };
         match self.add_factor(who, factor, "A passkey was added", browser).await {
@@ -147,7 +147,7 @@ impl Sites {
             .iter_mut()
             .find_map(|key| key.update_credential(&result).map(|changed| (key, changed)))?;
         let data = if changed { Some(written(key).ok()?) } else { None };
-        Some(Shown::Passkey { credential: key.cred_id().clone().into(), data })
+        Some(Shown::Passkey { credential: key.cred_id().clone(), data })
     }
 
     async fn keys(&self, id: AccountId) -> Result<Vec<Passkey>, StoreError> {

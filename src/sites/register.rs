@@ -28,7 +28,7 @@ const OF_ORGANIZATION: &[&str] = &[
 ];
 
 /// Answers that are typed twice, or recorded elsewhere.
-pub(super) const NOT_KEPT: &[&str] = &["agreement", "agreement_name", "agreement_title"];
+const NOT_KEPT: &[&str] = &["agreement", "agreement_name", "agreement_title"];
 
 /// How many Sending Facilities of a like name are shown.
 const SHOWN_FACILITIES: i64 = 20;

@@ -110,6 +110,10 @@ impl Sites {
             RequestKind::Enrolment => {
                 Ok(Decided::Enrolled(self.enrolment_approve(staff, &held, note, by).await?))
             }
+            RequestKind::Update if held.is_claim() => {
+                self.claim_approve(staff, &held, note, by).await?;
+                Ok(Decided::Done)
+            }
             RequestKind::Update => {
                 let letter = compose("update-approved", "Your update was approved")
                     .paragraph(format!("What you asked for is done: {}.", held.title))
@@ -144,6 +148,9 @@ impl Sites {
                 "Your registration was declined",
                 "The Site is suspended and its credentials are revoked",
             ),
+            RequestKind::Update if held.is_claim() => {
+                ("Your claim of a Site was declined", "We cannot agree to what you wrote")
+            }
             RequestKind::Update => ("Your update was declined", "We cannot do what you asked for"),
         };
         let letter = compose("request-declined", subject)

@@ -323,13 +323,6 @@ impl Sites {
         self.store.session_list(who.id(), now).await
     }
 
-    /// Removes sessions and links that are over.
-    pub async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.store.session_sweep(now).await?;
-        self.store.link_sweep(now).await?;
-        Ok(())
-    }
-
     /// How many passwords were hashed.
     pub fn hashes_computed(&self) -> u64 {
         self.hasher.computed()

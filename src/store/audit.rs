@@ -359,6 +359,15 @@ impl Store {
         .await
     }
 
+    /// Whether a filter means more events than this.
+    pub async fn audit_exceeds(&self, filter: AuditFilter, count: i64) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let query = filtered!(&filter).order(audit_event::id.asc()).offset(count).limit(1);
+            Ok(!query.load::<Row>(conn)?.is_empty())
+        })
+        .await
+    }
+
     /// Number and hash of the last event, as [`Verdict::head`] tells them; empty without events.
     pub async fn audit_head(&self) -> Result<String, StoreError> {
         let key = self.audit_key.clone();

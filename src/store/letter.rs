@@ -300,6 +300,11 @@ impl Store {
         .await
     }
 
+    /// What is known of one letter besides its words.
+    pub async fn letter_record(&self, id: MessageId) -> Result<LetterRecord, StoreError> {
+        self.read(move |conn| record_of(conn, id)).await
+    }
+
     /// One letter; its text and HTML only while it is held, because there is no other way to read it.
     pub async fn letter_by_id(
         &self,

@@ -165,13 +165,10 @@ impl Store {
         })
         .await
     }
+}
 
-    /// Removes links that ended long ago; gives how many.
-    pub async fn link_sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |conn| {
-            let ended = one_time_link::table.filter(one_time_link::expires_at.lt(now.minus(KEPT)));
-            Ok(diesel::delete(ended).execute(conn)?)
-        })
-        .await
-    }
+/// Removes links that ended long ago; gives how many.
+pub(super) fn sweep(conn: &mut DbConnection, now: Timestamp) -> Result<usize, StoreError> {
+    let ended = one_time_link::table.filter(one_time_link::expires_at.lt(now.minus(KEPT)));
+    Ok(diesel::delete(ended).execute(conn)?)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::{LetterState, MessageId, MessageState, Timestamp};
 use crate::store::connection::DbConnection;
 use crate::store::schema::{delivery, diagnostic, letter, loopback_message, message, payload};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, one_time_link, session};
 
 /// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
 const BATCH: i64 = 500;
@@ -38,6 +38,8 @@ pub struct Removed {
     pub loopback: usize,
     /// Letters.
     pub letters: usize,
+    /// Sessions of people that are over, and links in mails that ended a week ago or longer.
+    pub visits: usize,
 }
 
 impl Store {
@@ -57,6 +59,7 @@ impl Store {
             total.messages += removed.messages;
             total.loopback += removed.loopback;
             total.letters += removed.letters;
+            total.visits += removed.visits;
         }
     }
 
@@ -75,6 +78,7 @@ impl Store {
                 messages: remove_messages(conn, metadata_before)?,
                 loopback: remove_loopback(conn, bodies_before)?,
                 letters: remove_letters(conn, letters_before)?,
+                visits: session::sweep(conn, now)? + one_time_link::sweep(conn, now)?,
             })
         })
         .await

@@ -393,16 +393,13 @@ impl Store {
         })
         .await
     }
+}
 
-    /// Removes sessions that are over; gives how many.
-    pub async fn session_sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let (idle, old) = Session::over_at(now);
-        self.write(move |conn| {
-            let over = session::seen_at.lt(idle).or(session::created_at.lt(old));
-            Ok(diesel::delete(session::table.filter(over)).execute(conn)?)
-        })
-        .await
-    }
+/// Removes sessions that are over; gives how many.
+pub(super) fn sweep(conn: &mut DbConnection, now: Timestamp) -> Result<usize, StoreError> {
+    let (idle, old) = Session::over_at(now);
+    let over = session::seen_at.le(idle).or(session::created_at.le(old));
+    Ok(diesel::delete(session::table.filter(over)).execute(conn)?)
 }
 
 /// Nothing was proven; never told outside this module.

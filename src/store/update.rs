@@ -32,7 +32,7 @@ impl Store {
         self.write(move |conn| {
             let now = doing.now;
             let held = request::in_view(conn, id, &views)?;
-            if held.kind != RequestKind::Update {
+            if held.kind != RequestKind::Update || held.is_claim() {
                 return Err(StoreError::NotFound(request::object(id)));
             }
             let after = request::advance(conn, &held, RequestStep::Approve, Some(by), now)?;

@@ -56,3 +56,46 @@ export function registration({ name, host, type, facility }) {
     },
   };
 }
+
+/** Answers to an enrolment, by the headings of its pages; `level` is the access level, `role` that of its one user. */
+export function enrollment({ name, host, level, role }) {
+  return {
+    'What will your organization do in CAIR?': { 'Access level': level },
+    'Which county is your organization in?': { 'ZIP code': '94501', County: 'Alameda' },
+    'What is your organization?': {
+      'Name of the organization': name,
+      'Type of organization': level === 'Read-Only' ? 'School or school district' : 'Private practice or medical group',
+      'Street address': '12 Invented Street',
+      City: 'Alameda',
+    },
+    'Who is your primary CAIR contact?': person('Ana', 'Muster', `ana@${host}`),
+    'Who is responsible for immunizations?': {
+      'First name': 'Rosa',
+      'Last name': 'Inventa',
+      'Type of license': 'Physician and surgeon (MD)',
+      'California license number': 'A12345',
+    },
+    'Which vaccines do you use?': {
+      'Do you receive vaccine that the State supplies?': 'Yes',
+      'Are you in the Vaccines for Children (VFC) program?': 'Yes',
+      'VFC PIN': '012345',
+    },
+    'Who is your vaccine coordinator?': person('Vera', 'Exempla', `vera@${host}`),
+    'Who is your primary VFC contact?': { 'The same person as the vaccine coordinator': true },
+    'Who is your CAIR technical contact?': { 'The same person as the primary CAIR contact': true },
+    'Is there another contact?': { 'There is another contact': 'No' },
+    'Who will use CAIR? User 1': {
+      'First name': 'Uma',
+      'Last name': 'Anwender',
+      'E-mail address': `uma@${host}`,
+      'The same e-mail address once more': `uma@${host}`,
+      'What will this person do?': role,
+      'Add another user?': 'No',
+    },
+    'Do you accept the access agreement?': {
+      'I have read the agreement and accept it for the organization and its users': true,
+      'Your full name': 'Ana Muster',
+      'Your title': 'Principal',
+    },
+  };
+}

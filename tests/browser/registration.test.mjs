@@ -1,50 +1,108 @@
-// Registration for data exchange, as a clinic, a clinic with a Sending Facility, and a Sending Facility.
+// Registration for data exchange: a clinic, a Sending Facility, and a clinic that it sends for, each up to a message that is
+// acknowledged.
 
 import assert from 'node:assert/strict';
 
 import { registration } from './answers.mjs';
-import { check, expectErrors, fill, start, submit, visit } from './support.mjs';
+import { check, expectErrors, fill, follow, start, submit, visit, vxu } from './support.mjs';
+import { fact, fillIn, look, setPassword, setUpApp, signIn, told } from './walks.mjs';
 
 const world = await start();
 
-/** Answers page after page up to the review; `look` checks each page. */
-async function fillIn(page, answers, look) {
-  await visit(page, '/register');
-  if (look) await check(page, 'register-start');
-  await submit(page, 'Start');
-  for (let pages = 0; pages < 20; pages += 1) {
-    const heading = (await page.getByRole('heading', { level: 1 }).innerText()).split('\n').pop().trim();
-    if (heading === 'Check your answers') return;
-    const known = answers[heading];
-    assert.ok(known, `no answers to ${heading}`);
-    if (look) await check(page, `register-${new URL(page.url()).pathname.split('/').pop()}`);
-    await fill(page, Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)));
-    await submit(page, 'Continue');
-  }
-  assert.fail('the registration does not end');
-}
-
-/** Sends the registration off and confirms the address; gives the text of the page. */
-async function confirm(page, address, look) {
-  if (look) await check(page, 'register-review');
+/** Sends the registration off and confirms the address; gives the Site ID. */
+async function confirm(page, address) {
+  await look(page, 'register-review');
   await submit(page, 'Send the registration');
-  if (look) await check(page, 'register-sent');
+  await look(page, 'register-sent');
   await visit(page, (await world.mailTo(address, /Confirm your e-mail/)).link('/verify/'));
-  if (look) await check(page, 'verify');
+  await look(page, 'verify');
   await submit(page, 'Confirm and register the Site');
-  if (look) await check(page, 'registered');
-  return page.getByRole('main').innerText();
+  return fact(page, 'Site ID \\(CAIR ID\\)');
 }
 
-world.test('a clinic registers, on every page', { seconds: 240 }, async (page) => {
-  const answers = registration({ name: 'Larkspur Pediatrics', host: 'larkspur.example', type: 'Our EHR sends directly to the Gateway' });
-  await fillIn(page, answers, true);
-  const told = await confirm(page, 'ana@larkspur.example', true);
+/** From the Site's page to the password of its test credential. */
+async function showPassword(page) {
+  await follow(page, /^Show the password/);
+  await look(page, 'credential-password');
+  await submit(page, 'Show the password');
+  await look(page, 'credential-secret');
+  const shown = { username: await fact(page, 'Username'), password: await fact(page, 'Password'), facility: await fact(page, 'facilityID') };
+  await follow(page, 'I have kept it');
+  return shown;
+}
 
-  assert.match(told, /DE-\d{6}/);
-  assert.match(told, /CAIRBA/);
+/** The Sending Facility, when it has registered. */
+let facility;
+
+world.test('a clinic registers, and its first message is acknowledged', { seconds: 300 }, async (page) => {
+  await fillIn(page, '/register', registration({ name: 'Larkspur Pediatrics', host: 'larkspur.example', type: 'Our EHR sends directly to the Gateway' }));
+  const site = await confirm(page, 'ana@larkspur.example');
+  await check(page, 'registered');
+  assert.match(site, /^DE-\d{6}$/);
+  assert.match(await told(page), /CAIRBA/);
   const other = await world.mailTo('ben@larkspur.example', /is registered/);
-  assert.match(other.text, /DE-\d{6}/);
+  assert.ok(other.text.includes(site), other.text);
+
+  await follow(page, 'Set your password');
+  await setPassword(page, { looks: true });
+  await signIn(page, 'ana@larkspur.example');
+  await check(page, 'account');
+  await follow(page, 'Larkspur Pediatrics Group');
+  await check(page, 'organization');
+  await follow(page, 'Larkspur Pediatrics');
+  await check(page, 'organization-site');
+  const sender = await showPassword(page);
+  const { ack } = await world.soapSubmit({ ...sender, hl7: vxu({ site, region: 'CAIRBA' }) });
+  assert.equal(ack.code, 'AA', ack.text);
+
+  await page.reload();
+  assert.match(await fact(page, 'State'), /In use/);
+  assert.ok(!(await told(page)).includes(sender.password), 'the password is shown once');
+});
+
+world.test('a Sending Facility registers, and its operator needs a second factor', { seconds: 240 }, async (page) => {
+  await fillIn(page, '/register', registration({ name: 'Sender Valley HIE', host: 'valley.example', type: 'We are a Sending Facility' }));
+  const id = await confirm(page, 'ana@valley.example');
+  assert.match(id, /^SF-\d{6}$/);
+
+  await visit(page, (await world.mailTo('ben@valley.example', /is registered/)).link('/set-password/'));
+  await setPassword(page);
+  await signIn(page, 'ben@valley.example');
+  const { app } = await setUpApp(page, { looks: true });
+  await follow(page, 'Sender Valley HIE Group');
+  await follow(page, 'Sender Valley HIE');
+  await check(page, 'organization-facility');
+  const sender = await showPassword(page);
+  facility = { id, app, sender };
+});
+
+world.test('a clinic registers through the facility, whose messages for it count when it has agreed', { seconds: 240 }, async (page) => {
+  const type = 'We send through a Sending Facility';
+  await fillIn(page, '/register', registration({ name: 'Redwood Clinic', host: 'redwood.example', type, facility: 'sender valley' }));
+  const site = await confirm(page, 'ana@redwood.example');
+  await check(page, 'registered-through-facility');
+  const send = () => world.soapSubmit({ ...facility.sender, hl7: vxu({ site, facility: facility.id, region: 'CAIRBA' }) });
+  const refused = await send();
+  assert.notEqual(refused.ack?.code, 'AA', 'before the facility has agreed');
+
+  const operator = await world.page();
+  await signIn(operator, 'ben@valley.example', { app: facility.app });
+  await visit(operator, (await world.mailTo('ben@valley.example', /asks you to send for it/)).link());
+  await follow(operator, 'Sender Valley HIE Group');
+  await follow(operator, 'Who sends for whom');
+  await check(operator, 'organization-links');
+  await submit(operator, /^Agree/);
+  await check(operator, 'organization-link-agreed');
+
+  const { ack } = await send();
+  assert.equal(ack?.code, 'AA', ack?.text);
+  await visit(page, (await world.mailTo('ana@redwood.example', /is registered/)).link('/set-password/'));
+  await setPassword(page);
+  await signIn(page, 'ana@redwood.example');
+  await follow(page, 'Redwood Clinic Group');
+  await follow(page, 'Redwood Clinic');
+  await check(page, 'organization-site-through-facility');
+  assert.match(await told(page), /Sends for this Site/);
 });
 
 world.test('an excluded county stops a registration with the way to go', async (page) => {
@@ -78,6 +136,45 @@ world.test('a registration is saved and gone on with elsewhere', async (page) =>
   await submit(other, 'Continue');
 
   await check(other, 'register-resumed');
-  assert.match(await other.getByRole('main').innerText(), /Answered/);
+  assert.match(await told(other), /Answered/);
   await other.context().close();
+});
+
+world.test('the vendor answers the questions about the EHR, and sees nothing else', { seconds: 240 }, async (page) => {
+  const answers = registration({ name: 'Shared Clinic', host: 'shared.example', type: 'Our EHR sends directly to the Gateway' });
+  await visit(page, '/register');
+  await submit(page, 'Start');
+  for (const question of ['How will your Site send its data?', 'Which county is the Site in?', 'Your organization and Site']) {
+    await fill(page, answers[question]);
+    await submit(page, 'Continue');
+  }
+  await visit(page, '/register/ehr');
+  await follow(page, 'Ask somebody else to answer this');
+  await submit(page, 'Send the link');
+  await expectErrors(page, ['Enter your name', 'Enter their e-mail address']);
+  await check(page, 'register-invite-error');
+  await fill(page, { 'Your name': 'Ana Muster', 'Their e-mail address': 'cleo@vendor.example' });
+  await submit(page, 'Send the link');
+  assert.match(await told(page), /We have sent the link\./);
+
+  const vendor = await world.page();
+  const letter = await world.mailTo('cleo@vendor.example', 'Please answer a few questions about an EHR system');
+  assert.match(letter.text, /Ana Muster is registering the Site "Shared Clinic"/);
+  await visit(vendor, letter.link('/help-with/'));
+  await check(vendor, 'help-with');
+  await submit(vendor, 'See the questions');
+  await submit(vendor, 'Send the answers');
+  await check(vendor, 'help-with-error');
+  const { Position: _, ...contact } = answers['EHR support contact'];
+  await fill(vendor, { ...answers['Your EHR system'], ...contact });
+  await submit(vendor, 'Send the answers');
+  assert.match(await told(vendor), /Thank you\. Your answers are kept/);
+  await check(vendor, 'help-with-done');
+  await visit(vendor, '/register/site');
+  assert.equal(new URL(vendor.url()).pathname, '/register', 'the draft itself is not open to the vendor');
+  await vendor.context().close();
+
+  await visit(page, '/register');
+  const parts = page.locator('ol.steps');
+  assert.match(await parts.innerText(), /Your EHR system\s+Answered[^]*EHR support contact\s+Answered/);
 });

@@ -7,7 +7,7 @@ use izportal::domain::{
     Standing, Weakness,
 };
 use izportal::sites::{AccountError, Invited, PasswordChange, Proof, SignIn};
-use izportal::store::{AccountFilter, StoreError};
+use izportal::store::{AccountFilter, Removed, RetentionLimits, StoreError};
 
 use crate::support::authenticator::Authenticator;
 use crate::support::people::{App, Office, PASSWORD, PORTAL, secret, user};
@@ -116,8 +116,13 @@ async fn a_session_ends_when_idle_when_old_and_when_signed_out() {
     let who = office.session(&token).await.unwrap();
     office.sites.sign_out(&who, &office.browser()).await.unwrap();
     assert!(office.session(&token).await.is_none(), "signed out");
-    office.sites.sweep(office.now.get()).await.unwrap();
-    assert_eq!(office.sites.sessions(&who, office.now.get()).await.unwrap().len(), 0);
+    let year = Duration::from_hours(24 * 365);
+    let limits = RetentionLimits { bodies: year, metadata: year, letters: year };
+    let removed = office.store.retention_sweep(limits, office.now.get()).await.unwrap();
+    assert_eq!(removed, Removed { visits: 2, ..Removed::default() }, "the two that were over");
+    office.pass(Duration::from_hours(24 * 15));
+    let removed = office.store.retention_sweep(limits, office.now.get()).await.unwrap();
+    assert_eq!(removed.visits, 1, "the link of the invitation");
     for nonsense in ["", "x", &"0".repeat(52), &token.to_uppercase()] {
         assert!(office.session(nonsense).await.is_none());
     }

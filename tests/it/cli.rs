@@ -696,3 +696,58 @@ async fn an_older_schema_with_messages_waiting_is_upgraded_and_all_are_delivered
 
     assert_eq!(served.terminate(), 0);
 }
+
+#[test]
+fn the_first_administrator_is_made_by_a_command_and_there_is_none_before() {
+    let installation = Installation::new("");
+    assert!(installation.run(&["migrate", "up"]).status.success(), "migrated");
+    let person = ["--email", "Anna@example.gov", "--first", "Anna", "--last", "Muster"];
+    let add = |more: &[&str]| installation.admin(&[&["staff", "add"], &person[..], more].concat());
+
+    let before = installation.admin(&["staff", "list"]);
+    let added = add(&["--role", "administrator"]);
+    let again = add(&["--role", "help-desk", "--region", "CAIRBA"]);
+    let listed = installation.admin(&["staff", "list"]);
+    let link = installation.admin(&["account", "link", "u-000001"]);
+    let remove = ["admin", "staff", "remove", "anna@example.gov"];
+    let last = installation.run(&remove);
+    let one = [&remove[1..], &["--role", "help-desk", "--region", "CAIRBA"]].concat();
+    let one = installation.admin(&one);
+    let closed = installation.admin(&["account", "deactivate", "anna@example.gov"]);
+    let no_link = installation.run(&["admin", "account", "link", "anna@example.gov"]);
+    let open = installation.admin(&["account", "reactivate", "anna@example.gov"]);
+    let unlocked = installation.admin(&["account", "unlock", "anna@example.gov"]);
+    let unknown = installation.run(&["admin", "account", "show", "U-000009"]);
+    let nonsense = installation.run(&["admin", "account", "show", "anna"]);
+
+    assert_eq!(before.as_array().unwrap().len(), 0, "no default account");
+    assert_eq!(
+        (added["user_id"].as_str(), added["state"].as_str()),
+        (Some("U-000001"), Some("invited"))
+    );
+    let (first, second) = (added["link"].as_str().unwrap(), link["link"].as_str().unwrap());
+    for one in [first, second] {
+        let (begin, token) = one.rsplit_once('/').unwrap();
+        assert!(begin.starts_with("https://") && begin.ends_with("/set-password"), "{one}");
+        assert_eq!(token.len(), 32, "{one}");
+    }
+    assert_ne!(first, second);
+    assert!(again["link"].is_null(), "she has an account");
+    let roles: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["role"].as_str(), one["region"].as_str()))
+        .collect();
+    assert_eq!(roles, [(Some("administrator"), Some("all")), (Some("help-desk"), Some("CAIRBA"))]);
+    assert_eq!(exit_code(&last), 1);
+    assert!(error_text(&last).contains("last administrator"), "{}", error_text(&last));
+    assert_eq!(one.as_array().unwrap().len(), 1);
+    assert_eq!(closed["state"], "deactivated");
+    assert!(error_text(&no_link).contains("reactivate it first"), "{}", error_text(&no_link));
+    assert_eq!(
+        (open["state"].as_str(), unlocked["state"].as_str()),
+        (Some("invited"), Some("invited"))
+    );
+    assert_eq!((exit_code(&unknown), exit_code(&nonsense)), (1, 2));
+}

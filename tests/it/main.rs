@@ -3,6 +3,7 @@
 //!
 //! - `account_pages`: the pages of accounts: bad input, strangers, second factors
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
+//! - `access`: every role on every route of the portal
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
@@ -16,6 +17,7 @@
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `egress`: where the Gateway calls, and whom it believes there
 //! - `endurance`: what waits after an outage or a restart, nodes that die, many calls under way
+//! - `enrolment`: access without an EHR, page by page, up to the queue of staff
 //! - `envelopes`: the shapes that a right call may have, and the shape of its reply
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
@@ -31,6 +33,7 @@
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
 //! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
+//! - `staff`: what waits is decided, accounts are helped, and who may do it
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
 //! - `transport`: HTTP and TLS under a call
@@ -46,6 +49,7 @@
 
 mod support;
 
+mod access;
 mod account_pages;
 mod accounts;
 mod adapters;
@@ -61,6 +65,7 @@ mod credentials;
 mod delivery;
 mod egress;
 mod endurance;
+mod enrolment;
 mod envelopes;
 mod faults;
 mod floors;
@@ -78,6 +83,7 @@ mod queue;
 mod registration;
 mod registry;
 mod routing;
+mod staff;
 mod store;
 mod submit;
 mod transport;

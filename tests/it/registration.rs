@@ -147,7 +147,7 @@ async fn an_excluded_county_is_told_where_to_go() {
 }
 
 /// A bad answer to a field, by its kind; none where every text is good.
-fn bad(field: &Field) -> Option<&'static str> {
+pub(crate) fn bad(field: &Field) -> Option<&'static str> {
     Some(match field.kind {
         Kind::Agree | Kind::Tick => "perhaps",
         Kind::Choice(_) | Kind::Select(_) | Kind::YesNo => "none of these",

@@ -443,7 +443,7 @@ mod tests {
     use super::*;
 
     fn asked(answers: &[(&str, &str)]) -> Vec<&'static str> {
-        let answers = Answers::from_iter(answers.iter().copied());
+        let answers: Answers = answers.iter().copied().collect();
         ENROLMENT.asked(&answers).map(|page| page.slug).collect()
     }
 
@@ -472,7 +472,7 @@ mod tests {
     #[test]
     fn an_excluded_county_is_told_where_to_go() {
         let page = ENROLMENT.page("county").unwrap();
-        let answers = Answers::from_iter([("zip", "93301"), ("county", "San Joaquin")]);
+        let answers: Answers = [("zip", "93301"), ("county", "San Joaquin")].into_iter().collect();
         let errors = page.read(&answers, NaiveDate::default()).unwrap_err();
         assert!(errors.of("county").unwrap().contains("San Joaquin"), "{errors:?}");
     }
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn whoever_gives_no_vaccines_is_offered_no_role_that_needs_them() {
         let roles = |level: &str| {
-            let answers = Answers::from_iter([("access_level", level)]);
+            let answers: Answers = [("access_level", level)].into_iter().collect();
             let page = ENROLMENT.asked(&answers).find(|page| page.slug == "user-1").unwrap();
             let role = page.fields.iter().find(|field| field.name == "user_1_role");
             role.map_or(vec![], |role| role.kind.choices().iter().map(|one| one.value).collect())

@@ -5,6 +5,7 @@
 mod shared;
 
 mod account;
+mod claim;
 mod enrolment;
 mod registration;
 
@@ -12,6 +13,7 @@ pub use account::{
     CLINICIAN, LEVEL, NEW_FACILITY, NEW_USER, OF_ORGANIZATION, REASON, USER, agreement_page,
     is_decided_by_staff, organization_answers, organization_pages, site_answers, site_pages,
 };
+pub use claim::{CLAIM, CLAIM_PAGE};
 pub use enrolment::{ENROLMENT, ENROLMENT_LEVELS, MOST_USERS, RequestedUser, requested_users};
 pub use registration::{REGISTRATION, program_years};
 pub use shared::{ORGANIZATION_TYPES, SITE_TYPES, SPECIALTIES};

@@ -158,8 +158,12 @@ async fn preview(visit: Visit, path: web::Path<(String, String)>) -> Answer {
     if let Some(mut sites) = found.upload.result {
         let count = sites.len();
         sites.truncate(SHOWN);
+        let title = match count {
+            1 => "1 Site is registered".to_owned(),
+            _ => format!("{count} Sites are registered"),
+        };
         let page = UploadedPage {
-            layout: layout(&visit, &member, format!("{count} Sites are registered")),
+            layout: layout(&visit, &member, title),
             download: format!("{}/sites/upload/{id}/sites.csv", place.base),
             base: place.base,
             count,

@@ -91,6 +91,7 @@ fn what(action: &str) -> String {
     match action {
         "account.create" => "User added",
         "agreement.accept" => "Agreement accepted",
+        "claim.approve" => "Claim approved: somebody represents the organization",
         "clinician.change" => "Clinician changed",
         "clinician.create" => "Clinician added",
         "clinician.state" => "Clinician active or inactive",

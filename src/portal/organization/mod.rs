@@ -21,8 +21,8 @@ use askama::Template;
 use crate::domain::form::FieldErrors;
 use crate::domain::{AccessLevel, OrganizationId, Permission, SiteId, Standing, Timestamp};
 use crate::portal::form::FieldView;
-use crate::portal::member::{SECOND_FACTOR, SET_UP};
 use crate::portal::page::Trouble;
+use crate::portal::staff::SEEING_COOKIE;
 use crate::portal::visit::stopped;
 use crate::portal::{Layout, Visit};
 use crate::sites::{AccountError, Delegate, Sites};
@@ -96,23 +96,17 @@ async fn member(
     organization: &str,
     permission: Permission,
 ) -> Result<Delegate, Stop> {
-    let Some(who) = visit.signed_in().await? else {
-        return Err(instead(visit.redirect(&format!("/sign-in?next={}", visit.path()))));
-    };
-    match who.standing() {
-        Standing::SecondFactorDue => {
-            let to = format!("{SECOND_FACTOR}?next={}", visit.path());
-            return Err(instead(visit.redirect(&to)));
-        }
-        Standing::SecondFactorMissing => {
-            return Err(instead(visit.redirect(SET_UP)));
-        }
-        Standing::SignedIn => {}
-    }
+    let who = visit.arrived(Standing::SignedIn).await?.map_err(instead)?;
     let Ok(organization) = organization.parse::<OrganizationId>() else {
         return Err(instead(visit.missing()));
     };
-    Sites::delegate(who, organization, permission).ok_or_else(|| instead(visit.missing()))
+    if let Some(member) = Sites::delegate(who.clone(), organization, permission) {
+        return Ok(member);
+    }
+    let cookie = visit.cookie(SEEING_COOKIE).unwrap_or_default();
+    let asked = (organization, permission);
+    let onlooker = visit.portal().sites.onlooker(who, &cookie, asked, visit.now).await?;
+    onlooker.ok_or_else(|| instead(visit.missing()))
 }
 
 /// A Site ID of the address; what cannot be one is not there.
@@ -161,7 +155,11 @@ fn done<T>(
 
 /// What every page shows around its content, for somebody who is signed in.
 fn layout(visit: &Visit, member: &Delegate, title: impl Into<String>) -> Layout {
-    Layout { signed_in: Some(member.who().principal.account.name()), ..visit.layout(title) }
+    Layout {
+        signed_in: Some(member.who().principal.account.name()),
+        only_looks: member.only_looks(),
+        ..visit.layout(title)
+    }
 }
 
 /// Where in an organization a page is.

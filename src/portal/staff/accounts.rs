@@ -92,17 +92,6 @@ struct Place {
     organization: String,
 }
 
-/// What may be done with an account.
-struct May {
-    unlock: bool,
-    resend: bool,
-    train: bool,
-    close: bool,
-    reopen: bool,
-    grant: bool,
-    see_organizations: bool,
-}
-
 #[derive(Template)]
 #[template(path = "staff/account.html")]
 struct Show {
@@ -115,13 +104,20 @@ struct Show {
     places: Vec<Place>,
     trainings: Vec<TrainingRecord>,
     roles: Vec<StaffGrant>,
-    may: May,
+    /// What may be done with it, by word.
+    may: Vec<&'static str>,
     training: Vec<FieldView>,
     staff_roles: Vec<(&'static str, &'static str)>,
     regions: Vec<RegionCode>,
     may_grant_all: bool,
     errors: FieldErrors,
     said: Option<&'static str>,
+}
+
+impl Show {
+    fn can(&self, word: &str) -> bool {
+        self.may.contains(&word)
+    }
 }
 
 const DONE: [(&str, &str); 10] = [
@@ -154,15 +150,15 @@ async fn page(
     let waits = places.iter().any(|one| one.membership.state == MembershipState::AwaitingTraining);
     let is_closed = held.state == AccountState::Deactivated;
     let is_own = id == staff.id();
-    let may = May {
-        unlock: held.is_locked(visit.now) && staff.may(P::UnlockAccount),
-        resend: !is_closed && staff.may(P::ResendMail),
-        train: waits && staff.may(P::RecordTraining),
-        close: !is_closed && !is_own && staff.may(P::CloseAccount),
-        reopen: is_closed && staff.may(P::CloseAccount),
-        grant: staff.may(P::ManageStaff),
-        see_organizations: staff.may(P::ViewOrganization),
-    };
+    let may = [
+        ("unlock", held.is_locked(visit.now) && staff.may(P::UnlockAccount)),
+        ("resend", !is_closed && staff.may(P::ResendMail)),
+        ("train", waits && staff.may(P::RecordTraining)),
+        ("close", !is_closed && !is_own && staff.may(P::CloseAccount)),
+        ("reopen", is_closed && staff.may(P::CloseAccount)),
+        ("grant", staff.may(P::ManageStaff)),
+        ("see-organizations", staff.may(P::ViewOrganization)),
+    ];
     let title = format!("{} ({})", held.name(), held.user_id);
     let shown = if errors.is_empty() { title.clone() } else { format!("Error: {title}") };
     let grantable = staff.scope(P::ManageStaff);
@@ -175,7 +171,7 @@ async fn page(
         places,
         trainings: store.training_list(id).await?,
         roles: store.staff_of_account(id).await?,
-        may,
+        may: may.into_iter().filter(|(_, may)| *may).map(|(word, _)| word).collect(),
         training: fields(&TRAINING, typed, &errors),
         staff_roles: StaffRole::ALL.iter().map(|role| (role.word(), role.name())).collect(),
         may_grant_all: grantable.covers(None),

@@ -4,6 +4,8 @@
 //! sign in, or none at all.
 
 mod accounts;
+mod audit;
+mod letters;
 mod organizations;
 mod requests;
 
@@ -17,12 +19,16 @@ use crate::portal::{Layout, Visit};
 use crate::sites::{Sites, Staff};
 use crate::store::Queue;
 
+pub(super) use organizations::SEEING_COOKIE;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff", get().to(home))
         .configure(requests::routes)
         .configure(organizations::routes)
-        .configure(accounts::routes);
+        .configure(accounts::routes)
+        .configure(letters::routes)
+        .configure(audit::routes);
 }
 
 /// The permissions that open the home page of staff.
@@ -30,10 +36,14 @@ const ANY: &[P] = &[
     P::DecideEnrolment,
     P::DecideRegistration,
     P::DecideUpdate,
+    P::ManageMail,
     P::ManageStaff,
     P::ReadAudit,
     P::ViewAccounts,
 ];
+
+/// What these permissions are about lies in no region.
+const IN_NO_REGION: &[P] = &[P::ManageMail, P::ReadAudit];
 
 /// The permissions that show requests.
 const DECIDE: &[P] = &[P::DecideEnrolment, P::DecideRegistration, P::DecideUpdate];
@@ -43,15 +53,31 @@ async fn demanded(
     visit: &Visit,
     permissions: &[P],
 ) -> Result<Result<Staff, HttpResponse>, Trouble> {
-    let who = visit.signed_in().await?;
-    let Some(who) = who.filter(|who| who.standing() == Standing::SignedIn) else {
-        return Ok(Err(visit.redirect(&format!("/sign-in?next={}", visit.path()))));
+    let who = match visit.arrived(Standing::SignedIn).await? {
+        Ok(who) => who,
+        Err(elsewhere) => return Ok(Err(elsewhere)),
     };
     Ok(Sites::staff(who, permissions).ok_or_else(|| visit.missing()))
 }
 
+/// The same for what lies in no region, which a role that holds in some regions does not open.
+async fn demanded_everywhere(
+    visit: &Visit,
+    permission: P,
+) -> Result<Result<Staff, HttpResponse>, Trouble> {
+    let staff = demanded(visit, &[permission]).await?;
+    let holds = |staff: &Staff| staff.may_in(permission, None);
+    Ok(staff.and_then(|staff| if holds(&staff) { Ok(staff) } else { Err(visit.missing()) }))
+}
+
 /// The proof, or the handler's answer without it.
 macro_rules! demand {
+    (everywhere $visit:expr, $permission:expr) => {
+        match $crate::portal::staff::demanded_everywhere($visit, $permission).await? {
+            Ok(staff) => staff,
+            Err(page) => return Ok(page),
+        }
+    };
     ($visit:expr, $permissions:expr) => {
         match $crate::portal::staff::demanded($visit, $permissions).await? {
             Ok(staff) => staff,
@@ -63,19 +89,23 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 4] = [
+    let places: [(&str, &str, &[P]); 6] = [
         ("/staff", "What waits", ANY),
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
+        ("/staff/mail", "Letters", &[P::ManageMail]),
+        ("/staff/audit", "Audit trail", &[P::ReadAudit]),
     ];
     let path = visit.path();
     let here = |to: &str| path == to || (to != "/staff" && path.starts_with(&format!("{to}/")));
-    let may = |needed: &[P]| needed.iter().any(|one| staff.may(*one));
+    let may = |one: &P| {
+        if IN_NO_REGION.contains(one) { staff.may_in(*one, None) } else { staff.may(*one) }
+    };
     Layout {
         nav: places
             .into_iter()
-            .filter(|(_, _, needed)| may(needed))
+            .filter(|(_, _, needed)| needed.iter().any(may))
             .map(|(to, name, _)| (to, name, here(to)))
             .collect(),
         signed_in: Some(staff.name()),
@@ -87,6 +117,18 @@ fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
 fn done(visit: &Visit, words: &[(&str, &'static str)]) -> Option<&'static str> {
     let word = visit.query("done");
     words.iter().find(|(one, _)| *one == word).map(|(_, said)| *said)
+}
+
+/// A text as a parameter of an address.
+fn encoded(text: &str) -> String {
+    let letter = |one: u8| {
+        if one.is_ascii_alphanumeric() {
+            char::from(one).to_string()
+        } else {
+            format!("%{one:02X}")
+        }
+    };
+    text.bytes().map(letter).collect()
 }
 
 /// How long ago, for people.
@@ -137,6 +179,8 @@ struct Home {
     decides: bool,
     finds_organizations: bool,
     finds_accounts: bool,
+    reads_letters: bool,
+    reads_audit: bool,
 }
 
 async fn home(visit: Visit) -> Result<HttpResponse, Trouble> {
@@ -158,5 +202,7 @@ async fn home(visit: Visit) -> Result<HttpResponse, Trouble> {
         decides: DECIDE.iter().any(|one| staff.may(*one)),
         finds_organizations: staff.may(P::ViewOrganization),
         finds_accounts: staff.may(P::ViewAccounts),
+        reads_letters: staff.may_in(P::ManageMail, None),
+        reads_audit: staff.may_in(P::ReadAudit, None),
     }))
 }

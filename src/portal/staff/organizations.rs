@@ -121,7 +121,7 @@ async fn see_as(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, T
     let Ok(id) = id.parse::<OrganizationId>() else { return Ok(visit.missing()) };
     let cookie = visit.portal().sites.see_as(&staff, id, &visit.browser()).await?;
     visit.set_cookie(SEEING_COOKIE, cookie);
-    Ok(visit.redirect("/organization"))
+    Ok(visit.redirect(&format!("/organization/{id}")))
 }
 
 async fn see_as_end(posted: Posted) -> Result<HttpResponse, Trouble> {

@@ -4,14 +4,17 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::form::{Answers, Field, FieldErrors, Form};
-use crate::domain::questions::{ENROLMENT, REGISTRATION};
+use crate::domain::questions::{CLAIM, ENROLMENT, REGISTRATION};
 use crate::domain::{
     NOTE_TEMPLATES, Permission, RegionCode, Request, RequestId, RequestKind, RequestNote,
     RequestState, RequestStep, Scope, Timestamp,
 };
 use crate::portal::draft_pages::{Reviewed, reviewed};
+use crate::portal::member::sentence;
 use crate::portal::page::Trouble;
-use crate::portal::staff::{DECIDE, age, demand, done, layout, moment, region_name, regions_of};
+use crate::portal::staff::{
+    DECIDE, age, demand, done, encoded, layout, moment, region_name, regions_of,
+};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{NoteError, Staff};
@@ -107,18 +110,6 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         text,
         next,
     }))
-}
-
-/// A text as a parameter of an address.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut done, one| {
-        if one.is_ascii_alphanumeric() {
-            done.push(char::from(one));
-        } else {
-            done.push_str(&format!("%{one:02X}"));
-        }
-        done
-    })
 }
 
 fn row(one: Request, now: Timestamp) -> Row {
@@ -245,16 +236,16 @@ fn page(
 }
 
 /// Which questions a request answers.
-const fn form(kind: RequestKind) -> Option<&'static Form> {
-    match kind {
+fn form(held: &Request) -> Option<&'static Form> {
+    match held.kind {
         RequestKind::Enrolment => Some(&ENROLMENT),
         RequestKind::Registration => Some(&REGISTRATION),
-        RequestKind::Update => None,
+        RequestKind::Update => held.is_claim().then_some(&CLAIM),
     }
 }
 
 fn told(held: &Request) -> Vec<Reviewed> {
-    let Some(form) = form(held.kind) else { return vec![] };
+    let Some(form) = form(held) else { return vec![] };
     let mut parts = reviewed(form, &held.answers);
     parts.retain(|part| !part.rows.is_empty());
     parts
@@ -266,7 +257,7 @@ fn field(name: &str) -> Option<&'static Field> {
 
 /// Before and after of an update, with the labels of the questions.
 fn changes(held: &Request) -> Vec<Change> {
-    if held.kind != RequestKind::Update {
+    if held.kind != RequestKind::Update || held.is_claim() {
         return vec![];
     }
     let none = Answers::default();
@@ -295,6 +286,11 @@ async fn show(visit: Visit, id: web::Path<String>) -> Result<HttpResponse, Troub
     Ok(page(&visit, &staff, found, (begun.0, begun.1.to_owned()), FieldErrors::default()))
 }
 
+/// Whether a request can still be decided: a refusal then has another reason, which is told.
+async fn is_open(visit: &Visit, staff: &Staff, id: RequestId) -> Result<bool, StoreError> {
+    Ok(find(visit, staff, id).await?.0.state.is_open())
+}
+
 async fn decide(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let Posted { visit, fields } = posted;
     let staff = demand!(&visit, DECIDE);
@@ -316,6 +312,13 @@ async fn decide(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, T
     };
     match outcome {
         Ok(()) => Ok(visit.redirect(&format!("/staff/requests/{id}?done={step}"))),
+        Err(NoteError::Store(StoreError::Refused(refusal)))
+            if is_open(&visit, &staff, id).await? =>
+        {
+            let found = find(&visit, &staff, id).await?;
+            let errors = FieldErrors::one("step", sentence(&refusal.0));
+            Ok(page(&visit, &staff, found, (step, text.to_owned()), errors))
+        }
         Err(NoteError::Store(error)) => Err(error.into()),
         Err(wrong) => {
             let found = find(&visit, &staff, id).await?;

@@ -49,8 +49,9 @@ export async function press(page, key = 'Enter', { leaves = false } = {}) {
 function shown() {
   const element = document.activeElement;
   if (!element || element === document.body || element === document.documentElement) return { inPage: false };
-  // A hidden radio button or check box may show its focus on its label.
-  const shows = [element, ...(element.labels ?? [])];
+  // A radio button or check box may show its focus on its label, or on the box around both.
+  const around = ['radio', 'checkbox'].includes(element.type) ? element.closest('.choice') : null;
+  const shows = [element, ...(element.labels ?? []), around].filter(Boolean);
   const marked = shows.some((one) =>
     [null, '::before', '::after'].some((part) => {
       const style = getComputedStyle(one, part);

@@ -14,9 +14,11 @@ export function submit(page, button) {
   return leave(page, page.getByRole('button', { name: button, exact: typeof button === 'string' }));
 }
 
-/** Follows the link of this name to another page; gives its response. */
-export function follow(page, link) {
-  return leave(page, page.getByRole('link', { name: link, exact: typeof link === 'string' }));
+/** Follows the link of this name to another page, which must be there; gives its response. */
+export async function follow(page, link) {
+  const response = await leave(page, page.getByRole('link', { name: link, exact: typeof link === 'string' }));
+  assert.ok((response?.status() ?? 200) < 400, `status of ${page.url()} behind ${link} is ${response?.status()}`);
+  return response;
 }
 
 async function leave(page, locator) {

@@ -169,7 +169,7 @@ impl Office {
         let done = self.sites.totp_confirm(who, &code, &self.browser()).await.unwrap().unwrap();
         let codes = done.recovery_codes.iter().map(|code| code.shown().to_string()).collect();
         let who = self.session(done.token.reveal()).await.unwrap();
-        self.pass(Duration::from_secs(60)); // the code of this step is used
+        self.pass(Duration::from_mins(1)); // the code of this step is used
         (app, codes, who)
     }
 
