@@ -232,7 +232,7 @@ async fn sites_of_a_sending_facility_wait_for_its_consent() {
     page.says(&["2 sending_facility No Sending Facility has this ID or name"]);
     let preview = upload(&person, organization, "sites.csv", &csv(&[&known])).await;
     preview.says(&["SF-000007"]);
-    person.browser.submit(&preview.path, &[]).await.says(&["1 Sites are registered"]);
+    person.browser.submit(&preview.path, &[]).await.says(&["1 Site is registered"]);
 
     let links = sender.browser.visit(&format!("/organization/{owner}/links")).await;
     links.says(&["Waiting for you", "Harbor Street"]);
