@@ -54,7 +54,7 @@ async fn the_trail_is_browsed_by_object_actor_action_and_day() {
     assert!(!values.text().contains("94501"), "only what differs: {}", values.text());
     none.says(&["No event fits"]);
     by.says(&["test.note", "note 59."]);
-    user.says(&["account.create: account 1"]);
+    user.says(&["account.create", "Rosa Inventa"]);
     let errors: Vec<_> = wrong.errors().into_iter().map(|(field, _)| field).collect();
     assert_eq!(errors, ["from", "to"]);
     assert_eq!(turned.errors()[0].0, "to");
