@@ -287,13 +287,45 @@ async fn sessions_page(member: Member) -> Result<HttpResponse, Trouble> {
     let seats = sessions.into_iter().map(|(hash, session)| Seat {
         is_here: member.who.is(&hash),
         name: hash.to_hex(),
-        agent: if session.agent.is_empty() { "unknown browser".to_owned() } else { session.agent },
+        agent: browser_of(&session.agent),
         address: session.address,
         begun: shown(session.created_at),
         seen: shown(session.seen_at),
     });
     let seats = seats.collect();
     Ok(member.visit.page(&Seats { layout: member.layout("Where you are signed in"), seats }))
+}
+
+/// A browser in words that people know, by what it calls itself.
+fn browser_of(agent: &str) -> String {
+    // In this order: most browsers name others besides themselves.
+    let browsers = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    let systems = [
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "Mac"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let name = |list: &[(&str, &'static str)]| {
+        list.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name)
+    };
+    match (name(&browsers), name(&systems)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, Some(system)) => format!("A browser on {system}"),
+        (None, None) => "Another browser".to_owned(),
+    }
 }
 
 async fn sessions(posted: Posted, member: Member) -> Result<HttpResponse, Trouble> {
@@ -372,5 +404,36 @@ async fn confirm(posted: Posted, Holder(member): Holder) -> Result<HttpResponse,
             Ok(member.visit.redirect(&member.visit.next(home)))
         }
         None => Ok(confirm_asked(&member, page, errors)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_called_as_people_know_them() {
+        for (agent, name) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+                "Chrome on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 15.0; rv:143.0) Gecko/20100101 Firefox/143.0",
+                "Firefox on Mac",
+            ),
+            ("", "Another browser"),
+            ("<script>", "Another browser"),
+        ] {
+            assert_eq!(browser_of(agent), name, "{agent}");
+        }
     }
 }

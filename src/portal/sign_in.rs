@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
 use crate::domain::form::{Answers, Field, FieldErrors, Kind, Page, When};
-use crate::domain::{EmailAddress, Password};
+use crate::domain::{EmailAddress, Password, Standing};
 use crate::portal::ask::Asked;
 use crate::portal::member::{HOME, HalfWay, SECOND_FACTOR, SESSION_COOKIE};
 use crate::portal::page::{Notice, Trouble};
@@ -93,7 +93,9 @@ pub(super) const fn page(
 }
 
 async fn sign_in_page(visit: Visit) -> Result<HttpResponse, Trouble> {
-    if visit.signed_in().await?.is_some() {
+    let who = visit.signed_in().await?;
+    // Whoever stands before the second factor may as well begin anew, perhaps as somebody else.
+    if who.is_some_and(|who| who.standing() != Standing::SecondFactorDue) {
         return Ok(visit.redirect(&visit.next(HOME)));
     }
     Ok(asked(&visit, &Answers::default(), FieldErrors::default()))

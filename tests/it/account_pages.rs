@@ -214,6 +214,7 @@ async fn a_second_factor_is_set_up_and_asked_for() {
     let asked = sign_in(&other).await;
     asked.is_at("/sign-in/second-factor").says(&["Enter your code"]);
     other.visit("/account").await.is_at("/sign-in/second-factor");
+    other.visit("/sign-in").await.is_at("/sign-in");
     for (code, message) in [("", "six digits"), ("1234567", "six digits"), ("000000", "not right")]
     {
         fails(
