@@ -17,7 +17,7 @@ export class Mailbox {
     const box = new Mailbox();
     box.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'izportal-mail-'));
     box.username = 'izportal';
-    box.password = crypto.randomBytes(12).toString('base64url');
+    box.password = crypto.randomBytes(12).toString('hex'); // never a leading dash: it is an argument
     box.mails = [];
     box.refused = [];
     box.taken = new Set();
