@@ -80,10 +80,9 @@ impl Tally {
         self.accepted += 1;
         self.clean += u64::from(ack_code == "AA");
         self.doses += u64::try_from(content.doses()).unwrap_or(0);
-        if let Some(class) = content.timeliness() {
-            if let Some(number) = self.timely.get_mut(class.index()) {
-                *number += 1;
-            }
+        let class = content.timeliness();
+        if let Some(number) = class.and_then(|class| self.timely.get_mut(class.index())) {
+            *number += 1;
         }
         for (share, element) in self.elements.iter_mut().zip(Element::ALL) {
             share.0 += u64::from(content.should_have(*element));
