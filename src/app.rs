@@ -22,7 +22,7 @@ use crate::domain::{
     BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
 };
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
-use crate::gateway::{Gateway, GatewaySettings, RoutingRules};
+use crate::gateway::{Editor, Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
 use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
@@ -223,7 +223,7 @@ impl App {
             Gateway::new(Arc::clone(&base.store), backends, key.clone(), gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
         let postman = postman(config, gateway.store(), role)?;
-        let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key, &public_url));
+        let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key.clone(), &public_url));
         let clerk = clerk(&sites, role);
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
@@ -233,7 +233,8 @@ impl App {
             let (tls, authority) = certificates(config, &public_url)?;
             let settings = endpoint_settings(config, &public_url);
             let endpoint = Data::new(Endpoint::new(Arc::clone(&gateway), settings, log));
-            let portal = portal(config, sites, &public_url);
+            let editor = Editor::new(Arc::clone(gateway.store()), key);
+            let portal = portal(config, sites, editor, &public_url);
             let (tls, size) = (tls.config()?, size(config));
             let public = server::public(listener, tls, size, endpoint, health.clone(), portal);
             servers.push(run(public, "the public listener")?);
@@ -502,7 +503,12 @@ fn operations(
 }
 
 /// The pages, when they are served.
-fn portal(config: &Config, sites: Arc<Sites>, public_url: &str) -> Option<Data<Portal>> {
+fn portal(
+    config: &Config,
+    sites: Arc<Sites>,
+    editor: Editor,
+    public_url: &str,
+) -> Option<Data<Portal>> {
     if !config.portal.enabled {
         return None;
     }
@@ -522,7 +528,7 @@ fn portal(config: &Config, sites: Arc<Sites>, public_url: &str) -> Option<Data<P
         test_ids: config.gateway.test_processing_ids.join(" or "),
         production_ids: config.gateway.production_processing_ids.join(" or "),
     };
-    Some(Data::new(Portal::new(sites, settings)))
+    Some(Data::new(Portal::new(sites, editor, settings)))
 }
 
 /// What happens to Sites and people, as an installation has decided it.

@@ -67,6 +67,8 @@ words! {
         UnlockAccount = "unlock-account",
         /// See accounts of others.
         ViewAccounts = "view-accounts",
+        /// See the text of test messages, never of those for production.
+        ViewTestBodies = "view-test-bodies",
     }
 }
 
@@ -144,11 +146,11 @@ impl StaffRole {
                     | P::ResendMail
                     | P::SeeAs
                     | P::ViewAccounts
-                    | P::ViewBodies
                     | P::ViewCredentials
                     | P::ViewHistory
                     | P::ViewMessages
                     | P::ViewOrganization
+                    | P::ViewTestBodies
                     | P::ViewUsers
             ),
             Self::HelpDesk => matches!(
@@ -357,8 +359,8 @@ mod tests {
     const STAFF: &[(StaffRole, &str)] = &[
         (
             StaffRole::Onboarding,
-            "view-bodies view-credentials view-history view-messages view-organization view-users \
-             decide-registration resend-mail see-as view-accounts",
+            "view-credentials view-history view-messages view-organization view-users \
+             decide-registration resend-mail see-as view-accounts view-test-bodies",
         ),
         (
             StaffRole::HelpDesk,

@@ -33,6 +33,21 @@ impl MessageState {
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Accepted | Self::Review)
     }
+
+    /// For people.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Refused => "Not taken",
+            Self::Accepted => "On its way to the registry",
+            Self::Delivered => "Taken by the registry",
+            Self::Rejected => "Rejected by the registry",
+            Self::Review => "Waits for the help desk",
+            Self::GivenUp => "Given up by the help desk",
+            Self::Replaced => "Replaced by an edited version",
+            Self::Answered => "Query answered",
+            Self::Unanswered => "Query not answered",
+        }
+    }
 }
 
 /// The metadata of one submission.

@@ -43,7 +43,7 @@ use crate::validation::{Policies, ProcessingRules, Validator};
 pub use authenticate::{AuthenticatedSender, Part as CredentialPart};
 pub use outcome::{Inquirer, InquiryError, MessageOutcome};
 pub use reply::ack_preview;
-pub use resend::resend_edited;
+pub use resend::{Editor, resend_edited};
 pub use route::{Disagreement, RoutingRules};
 pub use submit::{Call, Facts, Outcome, SubmitError, Submitted};
 

@@ -1,5 +1,7 @@
 //! An edited version in the place of a message that could not be delivered: a message of its own, linked to the first.
 
+use std::sync::Arc;
+
 use crate::domain::{
     Content, DeliveryState, MessageId, MessageRecord, MessageState, Refusal, ServerKey,
 };
@@ -7,6 +9,29 @@ use crate::gateway::order;
 use crate::gateway::submit::{control_id, digest_of, message_type};
 use crate::hl7::{Header, Message, MessageKind};
 use crate::store::{Acceptance, Accepted, Action, NewDelivery, Part, Store, StoreError};
+
+/// Puts edited versions in the place of messages, for pages.
+pub struct Editor {
+    store: Arc<Store>,
+    key: ServerKey,
+}
+
+impl Editor {
+    /// Over a store, with the server's key.
+    pub const fn new(store: Arc<Store>, key: ServerKey) -> Self {
+        Self { store, key }
+    }
+
+    /// Puts `text` in the place of a message, as [`resend_edited`] does.
+    pub async fn replace(
+        &self,
+        old: MessageId,
+        text: &str,
+        by: Action,
+    ) -> Result<MessageId, StoreError> {
+        resend_edited(&self.store, &self.key, old, text, by).await
+    }
+}
 
 /// Puts `text` in the place of a message that waits or stands in review, and queues it; gives its identifier. Sender, Site
 /// and registry stay the same; the first message stays as it was received.

@@ -2,7 +2,7 @@
 //!
 //! Every page works without script. A handler takes a [`Visit`] (who asks, from where, with which session) or a
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
-//! `sites`, and `store` for reading.
+//! `sites`, `store` for reading, `gateway` for what staff do with messages, and `validation` for the words of its rules.
 
 mod account;
 mod ask;
@@ -16,6 +16,8 @@ mod guide;
 mod letters;
 mod links;
 mod member;
+mod message_view;
+mod messages;
 mod organization;
 mod page;
 mod register;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 
+use crate::gateway::Editor;
 use crate::sites::Sites;
 
 pub use member::Member;
@@ -61,13 +64,14 @@ pub struct PortalSettings {
 /// The pages and what they need.
 pub struct Portal {
     sites: Arc<Sites>,
+    editor: Editor,
     settings: PortalSettings,
 }
 
 impl Portal {
-    /// Pages over `sites`.
-    pub const fn new(sites: Arc<Sites>, settings: PortalSettings) -> Self {
-        Self { sites, settings }
+    /// Pages over `sites`; staff edit messages through `editor`.
+    pub const fn new(sites: Arc<Sites>, editor: Editor, settings: PortalSettings) -> Self {
+        Self { sites, editor, settings }
     }
 }
 

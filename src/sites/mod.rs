@@ -14,6 +14,7 @@ mod drafts;
 mod enroll;
 mod hashing;
 mod links;
+mod messages;
 mod notices;
 mod passkeys;
 mod passwords;
@@ -42,6 +43,7 @@ pub use clerk::Clerk;
 pub use credentials::{OVERLAP, may_rotate};
 pub use delegate::Delegate;
 pub use drafts::AnswerError;
+pub use messages::MessageText;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
 pub use requests::{Decided, NoteError};
@@ -93,6 +95,11 @@ impl Sites {
     /// The store, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What a Site must show on its way to production.
+    pub const fn criteria(&self) -> &Criteria {
+        &self.settings.criteria
     }
 
     fn new_link() -> Result<OneTimeToken, StoreError> {

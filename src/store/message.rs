@@ -200,33 +200,7 @@ impl Store {
         &self,
         id: MessageId,
     ) -> Result<(MessageRecord, Vec<DiagnosticRecord>, Option<Delivery>), StoreError> {
-        self.read(move |conn| {
-            let record = message::table
-                .find(id)
-                .select(record_columns())
-                .first::<RecordRow>(conn)
-                .optional()?
-                .map(from_row)
-                .ok_or_else(|| StoreError::NotFound(format!("message {id}")))?;
-            let diagnostics = diagnostic::table
-                .filter(diagnostic::message_id.eq(id))
-                .order(diagnostic::position.asc())
-                .select((
-                    diagnostic::rule,
-                    diagnostic::location,
-                    diagnostic::code,
-                    diagnostic::severity,
-                    diagnostic::application,
-                    diagnostic::effect,
-                    diagnostic::start_byte,
-                    diagnostic::end_byte,
-                    diagnostic::text,
-                ))
-                .load::<DiagnosticRecord>(conn)?;
-            let delivery = crate::store::delivery::by_message(conn, id)?;
-            Ok((record, diagnostics, delivery))
-        })
-        .await
+        self.read(move |conn| detail(conn, id)).await
     }
 
     /// The stored body of a message, its reply or what was sent in place of the body, opened; none when it was not kept or is past its retention.
@@ -254,7 +228,38 @@ impl Store {
     }
 }
 
-type RecordRow = (
+/// One message with its diagnostics and its delivery.
+pub(super) fn detail(
+    conn: &mut DbConnection,
+    id: MessageId,
+) -> Result<(MessageRecord, Vec<DiagnosticRecord>, Option<Delivery>), StoreError> {
+    let record = message::table
+        .find(id)
+        .select(record_columns())
+        .first::<RecordRow>(conn)
+        .optional()?
+        .map(from_row)
+        .ok_or_else(|| StoreError::NotFound(format!("message {id}")))?;
+    let diagnostics = diagnostic::table
+        .filter(diagnostic::message_id.eq(id))
+        .order(diagnostic::position.asc())
+        .select((
+            diagnostic::rule,
+            diagnostic::location,
+            diagnostic::code,
+            diagnostic::severity,
+            diagnostic::application,
+            diagnostic::effect,
+            diagnostic::start_byte,
+            diagnostic::end_byte,
+            diagnostic::text,
+        ))
+        .load::<DiagnosticRecord>(conn)?;
+    let delivery = crate::store::delivery::by_message(conn, id)?;
+    Ok((record, diagnostics, delivery))
+}
+
+pub(super) type RecordRow = (
     MessageId,
     Timestamp,
     SiteId,
@@ -270,7 +275,7 @@ type RecordRow = (
     Option<MessageId>,
 );
 
-type RecordColumns = (
+pub(super) type RecordColumns = (
     message::id,
     message::received_at,
     message::sender_id,
@@ -286,7 +291,7 @@ type RecordColumns = (
     message::replaces,
 );
 
-const fn record_columns() -> RecordColumns {
+pub(super) const fn record_columns() -> RecordColumns {
     (
         message::id,
         message::received_at,
@@ -304,7 +309,7 @@ const fn record_columns() -> RecordColumns {
     )
 }
 
-fn from_row(row: RecordRow) -> MessageRecord {
+pub(super) fn from_row(row: RecordRow) -> MessageRecord {
     let (
         id,
         received_at,

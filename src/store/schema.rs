@@ -431,6 +431,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     diagnostic,
     registry_revision
 );
+diesel::allow_tables_to_appear_in_same_query!(message, site);
 
 diesel::allow_tables_to_appear_in_same_query!(
     account,
@@ -536,5 +537,16 @@ table! {
         kind -> Text,
         message_id -> Nullable<BigInt>,
         told_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    saved_search (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        place -> Text,
+        name -> Text,
+        query -> Text,
+        created_at -> Timestamp,
     }
 }

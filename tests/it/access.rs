@@ -16,7 +16,7 @@ use crate::support::browser::{Browser, Page};
 use crate::support::clinic::Clinic;
 use crate::support::people::{App, PASSWORD, secret, user};
 use crate::support::program::files_under;
-use crate::support::tester;
+use crate::support::{tester, vxu};
 
 /// Who may: letters of roles, in the order of [`WHO`].
 ///
@@ -30,6 +30,13 @@ const MEMBERS: &str = "REVFQOGW";
 const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/organization/{org}", MEMBERS),
     ("GET", "/organization/{org}/sites/{site}", MEMBERS),
+    ("GET", "/organization/{org}/sites/{site}/calls", "REVF"),
+    ("GET", "/organization/{org}/messages", "REVFQ"),
+    ("POST", "/organization/{org}/messages/saved", "REVFQ"),
+    ("GET", "/organization/{org}/messages/{message}", "REVFQ"),
+    ("POST", "/organization/{org}/messages/{message}/text", "REVF"),
+    ("GET", "/organization/{other}/messages", ""),
+    ("GET", "/organization/{other}/messages/{message}", ""),
     ("GET", "/organization/{org}/users", "R"),
     ("GET", "/organization/{org}/users/new", "R"),
     ("POST", "/organization/{org}/users/new", "R"),
@@ -71,6 +78,13 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/staff/audit/verify", "a"),
     ("POST", "/staff/audit/export", "a"),
     ("GET", "/staff/mail", "hm"),
+    ("GET", "/staff/messages", "ohm"),
+    ("POST", "/staff/messages/saved", "ohm"),
+    ("GET", "/staff/messages/{message}", "ohm"),
+    ("POST", "/staff/messages/{message}/text", "o"),
+    ("POST", "/staff/messages/{message}/retry", "m"),
+    ("GET", "/staff/messages/{message}/replace", "m"),
+    ("POST", "/staff/messages/{message}/replace", "m"),
     ("GET", "/staff/requests", "or"),
     ("GET", "/staff/accounts", "ohrm"),
     ("GET", "/staff/accounts/{user}", "ohrm"),
@@ -92,12 +106,14 @@ const ELSEWHERE: &[&str] = &[
     "/organization/{organization}/clinicians/{clinician}/{state}",
     "/organization/{organization}/links/{facility}/{site}/accept",
     "/organization/{organization}/links/{facility}/{site}/end",
+    "/organization/{organization}/messages/saved/{saved}/delete",
     "/organization/{organization}/requests/{request}/withdraw",
     "/organization/{organization}/sites/upload/{upload}",
     "/organization/{organization}/sites/{site}/sending-facility",
     "/staff/mail/{id}",
     "/staff/mail/{id}/give-up",
     "/staff/mail/{id}/retry",
+    "/staff/messages/saved/{saved}/delete",
     "/staff/organizations/{id}/see-as",
     "/staff/requests/{id}",
     "/staff/see-as/end",
@@ -108,6 +124,7 @@ struct Place {
     other: OrganizationId,
     user: i64,
     user_id: String,
+    message: String,
 }
 
 fn path_of(template: &str, place: &Place) -> String {
@@ -121,6 +138,7 @@ fn path_of(template: &str, place: &Place) -> String {
         .replace("{secret}", "DE-000002-T")
         .replace("/users/{user}", &format!("/users/{}", place.user_id))
         .replace("{user}", &place.user.to_string())
+        .replace("{message}", &place.message)
 }
 
 /// Whether a page is what somebody finds who may not: nothing, or the way to sign in.
@@ -208,6 +226,7 @@ fn every_route_of_organizations_and_staff_stands_in_the_matrix() {
             one == route
                 || one.replace("{user}", "{id}") == route
                 || one.replace("{org}", "{id}") == route
+                || one.replace("{message}", "{id}") == route
                 || one.replace("{organization}", "{id}") == route
         }) || ELSEWHERE.contains(&route.as_str())
     };
@@ -234,12 +253,13 @@ async fn place(clinic: &Clinic) -> Place {
         status: izportal::domain::SiteStatus::Registered,
     };
     store.site_create(site, tester()).await.unwrap();
-    for environment in Environment::ALL {
-        clinic.app.credential("SF-000001", *environment).await;
-    }
+    clinic.app.credential("SF-000001", Environment::Production).await;
+    let sender = clinic.app.credential("SF-000001", Environment::Test).await;
+    clinic.app.submit(&sender, &vxu("ONE", &[])).await.hl7();
+    let message = clinic.app.message("ONE").await.id.to_string();
     let new = user("somebody@example.org", &[Role::DxQa]);
     let (account, _) = clinic.sites.user_add_as(org, new, clinic.by()).await.unwrap();
-    Place { org, other, user: account.id.0, user_id: account.user_id.to_string() }
+    Place { org, other, user: account.id.0, user_id: account.user_id.to_string(), message }
 }
 
 /// A browser of each role, signed in with what the role needs.

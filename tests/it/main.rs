@@ -23,6 +23,7 @@
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
 //! - `mail`: letters leave once, come again, bounce, are held; nothing of them is told elsewhere
+//! - `messages`: the page of a Site, its messages, who sees their text; a look is bounded
 //! - `operations`: alerts, their run-book and the metrics behind them belong together
 //! - `organization`: what its people change, what waits for staff, and what is not theirs
 //! - `outage`: the database cannot be written, the disk is full
@@ -73,6 +74,7 @@ mod envelopes;
 mod faults;
 mod floors;
 mod mail;
+mod messages;
 mod nist;
 mod operations;
 mod organization;

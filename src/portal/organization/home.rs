@@ -11,11 +11,13 @@ use crate::domain::{
     AgreementText, Credential, CredentialState, Environment, LinkStatus, Permission, Request,
     RequestKind, RequestState, Site, SiteId, SiteKind, SiteStatus,
 };
+use crate::portal::messages::{Line, PATIENCE};
+use crate::portal::organization::progress::{Way, way};
 use crate::portal::organization::{Answer, Place, layout, member, place, said, shown_or, site_id};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
 use crate::sites::{Delegate, may_rotate};
-use crate::store::{OrganizationRecord, StoreError};
+use crate::store::{MessageSearch, MessagesOf, OrganizationRecord, StoreError};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -305,13 +307,33 @@ struct SitePage {
     region: Option<(String, String)>,
     stage: &'static str,
     tag: &'static str,
-    next: &'static str,
+    way: Way,
+    /// None for who may not see them.
+    messages: Option<Vec<Line>>,
     credentials: Option<Vec<CredentialLine>>,
     endpoint: String,
     /// Address and name of its Sending Facilities, with the state of the link.
     facilities: Vec<(String, String, &'static str)>,
     may_change_facility: bool,
     parts: Vec<Part>,
+}
+
+/// Messages on the page of a Site.
+const LAST: i64 = 5;
+
+/// The last messages of a Site; nothing for who may not see them.
+async fn last_messages(
+    visit: &Visit,
+    member: &Delegate,
+    site: &SiteId,
+) -> Result<Option<Vec<Line>>, StoreError> {
+    if !member.may(Permission::ViewMessages) {
+        return Ok(None);
+    }
+    let of = MessagesOf::Organization(member.organization(), Some(site.clone()));
+    let store = visit.portal().sites.store();
+    let page = store.message_search(of, MessageSearch::default(), None, (LAST, PATIENCE)).await?;
+    Ok(Some(page.messages.into_iter().map(Line::of).collect()))
 }
 
 async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
@@ -344,7 +366,8 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
             .map(|region| (region.facts().name.to_owned(), region.as_str().to_owned())),
         stage,
         tag,
-        next: next_step(&site, linked),
+        way: way(&visit, &site, linked).await?,
+        messages: last_messages(&visit, &member, &id).await?,
         credentials,
         endpoint: portal.settings.endpoint.clone(),
         facilities: ours

@@ -5,11 +5,14 @@
 
 mod answers;
 mod bulk;
+mod calls;
 mod clinicians;
 mod credentials;
 mod history;
 mod home;
 mod links;
+mod messages;
+mod progress;
 mod requests;
 mod users;
 
@@ -34,10 +37,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(bulk::routes)
         .configure(home::routes)
         .configure(answers::routes)
+        .configure(calls::routes)
         .configure(credentials::routes)
         .configure(clinicians::routes)
         .configure(history::routes)
         .configure(links::routes)
+        .configure(messages::routes)
         .configure(requests::routes)
         .configure(users::routes);
 }
@@ -172,16 +177,13 @@ struct Place {
 impl Place {
     fn new(visit: &Visit, member: &Delegate, record: &OrganizationRecord) -> Self {
         let base = base(member);
-        let all: [(&str, &'static str, Permission, bool); 7] = [
+        let exchanges = record.access_level == AccessLevel::DataExchange;
+        let all: [(&str, &'static str, Permission, bool); 8] = [
             ("", "Overview", Permission::ViewOrganization, true),
+            ("/messages", "Messages", Permission::ViewMessages, exchanges),
             ("/users", "Users", Permission::ViewUsers, true),
             ("/clinicians", "Clinicians", Permission::EditOrganization, true),
-            (
-                "/links",
-                "Who sends for whom",
-                Permission::ManageLinks,
-                record.access_level == AccessLevel::DataExchange,
-            ),
+            ("/links", "Who sends for whom", Permission::ManageLinks, exchanges),
             ("/requests", "Requests", Permission::EditOrganization, true),
             ("/agreement", "Agreement", Permission::AcceptAgreement, true),
             ("/history", "History", Permission::ViewHistory, true),
@@ -265,9 +267,11 @@ fn said(visit: &Visit) -> Option<&'static str> {
         }
         "capped" => Some("This person has had many letters already. Try again tomorrow."),
         "changed" => Some("Your changes hold."),
+        "forgotten" => Some("The search is deleted."),
         "invited" => Some("The invitation is on its way."),
         "known" => Some("This person has a password already. They can sign in."),
         "nothing" => Some("Nothing was changed."),
+        "saved" => Some("The search is kept."),
         "training" => Some("The invitation goes out when CDPH has recorded the training."),
         "withdrawn" => Some("The request is withdrawn."),
         _ => None,
