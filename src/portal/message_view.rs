@@ -50,12 +50,35 @@ impl Finding {
             rule: found.rule,
             severity,
             tag,
-            location: found.location.replace('^', " "),
+            location: place(&found.location),
             text: found.text,
             effect: effect(found.effect),
             span: at(found.start).zip(at(found.end)).map(|(start, end)| start..end),
         }
     }
+}
+
+/// ERR-2 as people say it: `PID-3.1`, `OBX-5 of OBX 2, repetition 3`.
+fn place(location: &str) -> String {
+    let mut parts = location.split('^');
+    let mut part = || parts.next().filter(|part| !part.is_empty());
+    let Some(segment) = part() else { return String::new() };
+    let (number, field, repetition) = (part(), part(), part());
+    let (component, subcomponent) = (part(), part());
+    let mut told = segment.to_owned();
+    for (mark, part) in [("-", field), (".", component), (".", subcomponent)] {
+        if let Some(part) = part {
+            told.push_str(mark);
+            told.push_str(part);
+        }
+    }
+    if let Some(number) = number.filter(|number| *number != "1") {
+        told.push_str(&format!(" of {segment} {number}"));
+    }
+    if let Some(repetition) = repetition.filter(|one| *one != "1") {
+        told.push_str(&format!(", repetition {repetition}"));
+    }
+    told
 }
 
 const fn effect(effect: Effect) -> &'static str {
@@ -366,6 +389,19 @@ mod tests {
             numbers => format!("[{}{numbers:?}]", piece.text),
         };
         segments.iter().map(|one| one.pieces.iter().map(piece).collect()).collect()
+    }
+
+    #[test]
+    fn a_location_is_told_as_people_say_it() {
+        for (location, told) in [
+            ("PID^1^7", "PID-7"),
+            ("PID^1^3^1^1", "PID-3.1"),
+            ("OBX^2^5^3^1^2", "OBX-5.1.2 of OBX 2, repetition 3"),
+            ("RXR^2", "RXR of RXR 2"),
+            ("", ""),
+        ] {
+            assert_eq!(place(location), told);
+        }
     }
 
     #[test]

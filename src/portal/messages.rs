@@ -17,7 +17,7 @@ use crate::store::{MessagePage, MessageSearch, SavedSearch};
 pub(super) const PAGE: i64 = 50;
 
 /// How long a page looks for messages before it shows what it has.
-pub(super) const PATIENCE: Duration = Duration::from_millis(150);
+pub(super) const PATIENCE: Duration = Duration::from_millis(120);
 
 /// The fields of the search, in the order of the page.
 const FIELDS: [&str; 9] =

@@ -5,6 +5,7 @@
 //! fixed number of them. So a step costs the same however many messages there are, and what fits the search of each step
 //! is in order.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::dsl::exists;
@@ -19,10 +20,10 @@ use crate::store::connection::{DbConnection, on_either};
 use crate::store::literal::Condition;
 use crate::store::message::{RecordRow, detail, from_row, record_columns};
 use crate::store::schema::{diagnostic, message, site, site_link};
-use crate::store::{Store, StoreError};
+use crate::store::{Directory, Store, StoreError};
 
 /// Messages of one step when only some of them fit.
-const STEP: i64 = 5_000;
+const STEP: i64 = 2_000;
 
 /// The least number of messages of one step.
 const LEAST_STEP: i64 = 100;
@@ -88,6 +89,9 @@ pub struct MessagePage {
 /// A look that is bound to a connection.
 struct Look {
     walks: Walks,
+    scope: Scope,
+    /// Tells where Sites lie.
+    directory: Arc<Directory>,
     search: MessageSearch,
     /// All messages of a page lie above this one.
     above: MessageId,
@@ -112,7 +116,7 @@ impl Store {
         before: Option<MessageId>,
         (page, patience): (i64, Duration),
     ) -> Result<MessagePage, StoreError> {
-        let begun = Instant::now();
+        let (begun, directory) = (Instant::now(), self.directory());
         self.read(move |conn| {
             let above = search.from.map_or(MessageId(0), MessageId::first_at);
             let newest = search.until.map_or(MessageId(i64::MAX), MessageId::first_at);
@@ -126,8 +130,8 @@ impl Store {
                 }
                 MessagesOf::Staff(scope, None) => (Walks::All, scope.clone()),
             };
-            let look = Look { walks, search, above };
-            look.page(conn, &scope, below, page, || begun.elapsed() < patience)
+            let look = Look { walks, scope, directory, search, above };
+            look.page(conn, below, page, || begun.elapsed() < patience)
         })
         .await
     }
@@ -247,7 +251,6 @@ impl Look {
     fn page(
         &self,
         conn: &mut DbConnection,
-        scope: &Scope,
         mut below: MessageId,
         page: i64,
         is_patient: impl Fn() -> bool,
@@ -257,16 +260,16 @@ impl Look {
         if self.is_empty() {
             return Ok(MessagePage::default());
         }
-        if let Some(mut messages) = self.exact(conn, scope, below, page)? {
+        if let Some(mut messages) = self.exact(conn, below, page)? {
             let more = messages.len() > whole;
             messages.truncate(whole);
             let before = messages.last().map(|last| last.id).filter(|_| more);
             return Ok(MessagePage { messages, before, is_cut: false });
         }
         loop {
-            let floor = self.floor(conn, scope, below, page)?;
+            let floor = self.floor(conn, below, page)?;
             let left = page - i64::try_from(messages.len()).unwrap_or(page) + 1;
-            messages.extend(self.between(conn, scope, floor.unwrap_or(self.above)..below, left)?);
+            messages.extend(self.between(conn, floor.unwrap_or(self.above)..below, left)?);
             if messages.len() > whole {
                 messages.truncate(whole);
                 let before = messages.last().map(|last| last.id);
@@ -290,18 +293,13 @@ impl Look {
     fn exact(
         &self,
         conn: &mut DbConnection,
-        scope: &Scope,
         below: MessageId,
         page: i64,
     ) -> Result<Option<Vec<MessageRecord>>, StoreError> {
         if let Some(id) = self.search.id {
             let here = self.above <= id && id < below;
             let end = MessageId(id.0.saturating_add(1));
-            return if here {
-                self.between(conn, scope, id..end, 1).map(Some)
-            } else {
-                Ok(Some(vec![]))
-            };
+            return if here { self.between(conn, id..end, 1).map(Some) } else { Ok(Some(vec![])) };
         }
         let (Some(control_id), Walks::Sites(sites)) = (&self.search.control_id, &self.walks) else {
             return Ok(None);
@@ -317,7 +315,7 @@ impl Look {
             .load::<MessageId>(conn)?;
         let mut found = vec![];
         for id in ids.into_iter().filter(|id| self.above <= *id && *id < below) {
-            found.extend(self.between(conn, scope, id..MessageId(id.0.saturating_add(1)), 1)?);
+            found.extend(self.between(conn, id..MessageId(id.0.saturating_add(1)), 1)?);
         }
         found.sort_by_key(|one| std::cmp::Reverse(one.id));
         found.truncate(usize::try_from(page + 1).unwrap_or(1));
@@ -328,11 +326,10 @@ impl Look {
     fn floor(
         &self,
         conn: &mut DbConnection,
-        scope: &Scope,
         below: MessageId,
         page: i64,
     ) -> Result<Option<MessageId>, StoreError> {
-        let chosen = self.search.is_choosy() || *scope != Scope::All;
+        let chosen = self.search.is_choosy() || self.scope != Scope::All;
         let step = match (&self.walks, chosen) {
             (_, false) => page,
             (Walks::All, true) => STEP,
@@ -352,14 +349,21 @@ impl Look {
         Ok(ids.map(MessageId))
     }
 
+    /// Where a message lies that goes nowhere: where its Site lies, or else its sender.
+    fn region_of(&self, record: &MessageRecord) -> Option<RegionCode> {
+        let site = record.site.as_ref().unwrap_or(&record.sender);
+        self.directory.site(site.as_str()).and_then(|site| site.region)
+    }
+
     /// The newest messages in a range that fit.
     fn between(
         &self,
         conn: &mut DbConnection,
-        scope: &Scope,
         range: std::ops::Range<MessageId>,
         limit: i64,
     ) -> Result<Vec<MessageRecord>, StoreError> {
+        // Of messages that go nowhere is seen only below where they lie; there are no more in a range than in a step.
+        let most = if self.scope == Scope::All { limit } else { STEP + 1 };
         let fitting = || {
             let search = &self.search;
             let mut query = message::table
@@ -367,7 +371,7 @@ impl Look {
                 .filter(message::id.lt(range.end))
                 .select(record_columns())
                 .order(message::id.desc())
-                .limit(limit)
+                .limit(most)
                 .into_boxed();
             if let Some(control_id) = &search.control_id {
                 query = query.filter(message::control_id.eq(control_id.clone()));
@@ -384,19 +388,11 @@ impl Look {
             if let Some(region) = search.region {
                 query = query.filter(message::region.eq(region));
             }
-            match scope {
+            match &self.scope {
                 Scope::All => {}
                 Scope::Regions(regions) => {
-                    // What goes nowhere lies where its Site lies, or else its sender.
-                    let here = || site::table.filter(site::region.eq_any(regions.clone()));
-                    let of_site = here().filter(site::id.nullable().eq(message::site_id));
-                    let of_sender = here().filter(site::id.eq(message::sender_id));
-                    let lies =
-                        exists(of_site).or(message::site_id.is_null().and(exists(of_sender)));
                     query = query.filter(
-                        message::region
-                            .eq_any(regions.clone())
-                            .or(message::region.is_null().and(lies).nullable()),
+                        message::region.eq_any(regions.clone()).or(message::region.is_null()),
                     );
                 }
                 Scope::Nowhere => query = query.filter(Condition("1 = 0")),
@@ -424,6 +420,7 @@ impl Look {
             }
         };
         let mut found: Vec<_> = rows.into_iter().map(from_row).collect();
+        found.retain(|one| self.scope.covers(one.region.or_else(|| self.region_of(one))));
         found.sort_by_key(|one| std::cmp::Reverse(one.id));
         // One Site of the organization sent it for another one.
         found.dedup_by_key(|one| one.id);

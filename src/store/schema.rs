@@ -431,7 +431,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     diagnostic,
     registry_revision
 );
-diesel::allow_tables_to_appear_in_same_query!(message, site);
 
 diesel::allow_tables_to_appear_in_same_query!(
     account,
