@@ -233,8 +233,7 @@ impl App {
             let (tls, authority) = certificates(config, &public_url)?;
             let settings = endpoint_settings(config, &public_url);
             let endpoint = Data::new(Endpoint::new(Arc::clone(&gateway), settings, log));
-            let editor = Editor::new(Arc::clone(gateway.store()), key);
-            let portal = portal(config, sites, editor, &public_url);
+            let portal = portal(config, sites, (&gateway, key), &public_url);
             let (tls, size) = (tls.config()?, size(config));
             let public = server::public(listener, tls, size, endpoint, health.clone(), portal);
             servers.push(run(public, "the public listener")?);
@@ -506,7 +505,7 @@ fn operations(
 fn portal(
     config: &Config,
     sites: Arc<Sites>,
-    editor: Editor,
+    (gateway, key): (&Arc<Gateway>, ServerKey),
     public_url: &str,
 ) -> Option<Data<Portal>> {
     if !config.portal.enabled {
@@ -528,6 +527,7 @@ fn portal(
         test_ids: config.gateway.test_processing_ids.join(" or "),
         production_ids: config.gateway.production_processing_ids.join(" or "),
     };
+    let editor = Editor::new(Arc::clone(gateway.store()), key);
     Some(Data::new(Portal::new(sites, editor, settings)))
 }
 

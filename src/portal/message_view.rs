@@ -35,7 +35,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    fn of((place, found): (usize, DiagnosticRecord)) -> Self {
+    fn of((index, found): (usize, DiagnosticRecord)) -> Self {
         let rule = Catalogue::built_in().rule(&found.rule);
         let (severity, tag) = match found.severity.as_str() {
             "E" => ("Error", "tag-red"),
@@ -44,7 +44,7 @@ impl Finding {
         };
         let at = |byte: Option<i64>| byte.and_then(|byte| usize::try_from(byte).ok());
         Self {
-            number: place + 1,
+            number: index + 1,
             title: rule.map_or("", |rule| rule.title.as_str()),
             says: rule.map_or("", |rule| rule.says.as_str()),
             rule: found.rule,
@@ -72,13 +72,11 @@ fn place(location: &str) -> String {
             told.push_str(part);
         }
     }
-    if let Some(number) = number.filter(|number| *number != "1") {
-        told.push_str(&format!(" of {segment} {number}"));
-    }
-    if let Some(repetition) = repetition.filter(|one| *one != "1") {
-        told.push_str(&format!(", repetition {repetition}"));
-    }
-    told
+    let beyond = |part: Option<&str>, before: &str| match part {
+        Some(part) if part != "1" => format!("{before} {part}"),
+        _ => String::new(),
+    };
+    told + &beyond(number, &format!(" of {segment}")) + &beyond(repetition, ", repetition")
 }
 
 const fn effect(effect: Effect) -> &'static str {

@@ -419,13 +419,18 @@ impl Look {
                 rows
             }
         };
+        Ok(self.in_order(rows, limit))
+    }
+
+    /// The messages of these rows that lie in the scope, newest first, each once.
+    fn in_order(&self, rows: Vec<RecordRow>, limit: i64) -> Vec<MessageRecord> {
         let mut found: Vec<_> = rows.into_iter().map(from_row).collect();
         found.retain(|one| self.scope.covers(one.region.or_else(|| self.region_of(one))));
         found.sort_by_key(|one| std::cmp::Reverse(one.id));
         // One Site of the organization sent it for another one.
         found.dedup_by_key(|one| one.id);
         found.truncate(usize::try_from(limit).unwrap_or(0));
-        Ok(found)
+        found
     }
 }
 

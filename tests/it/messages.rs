@@ -192,7 +192,7 @@ async fn lists_over_many_messages_stay_fast() {
         let page = clinic.app.store().message_search(of, search, None, look).await.unwrap();
         let took = begun.elapsed();
         println!("{name}: {took:?}, {} found, cut {}", page.messages.len(), page.is_cut);
-        assert!(took < Duration::from_millis(2_000), "{name}: {took:?}");
+        assert!(took < Duration::from_secs(2), "{name}: {took:?}");
     }
     clinic.app.app.stop().await;
 }

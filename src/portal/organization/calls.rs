@@ -82,7 +82,7 @@ impl Filling<'_> {
 
 #[derive(Template)]
 #[template(path = "org_calls.html")]
-struct Calls {
+struct CallsPage {
     layout: Layout,
     place: Place,
     said: Option<&'static str>,
@@ -151,7 +151,7 @@ async fn calls(visit: Visit, path: web::Path<(String, String)>) -> Answer {
         run,
         text: filling.fill(text),
     };
-    Ok(visit.page(&Calls {
+    Ok(visit.page(&CallsPage {
         layout: layout(&visit, &member, format!("Calls to copy for {}", site.name)),
         place,
         said: None,

@@ -3,7 +3,8 @@
 use actix_web::web;
 use askama::Template;
 
-use crate::domain::{MessageId, Permission, SiteId};
+use crate::domain::form::FieldErrors;
+use crate::domain::{MessageId, Permission, Site, SiteId};
 use crate::portal::message_view::{View, view};
 use crate::portal::messages::{Asked, Fields, List, PAGE, PATIENCE, saved_search};
 use crate::portal::organization::{
@@ -29,7 +30,7 @@ struct Messages {
     layout: Layout,
     place: Place,
     said: Option<&'static str>,
-    errors: crate::domain::form::FieldErrors,
+    errors: FieldErrors,
     /// Address of the list.
     path: String,
     fields: Fields,
@@ -48,13 +49,12 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
             let of = MessagesOf::Organization(member.organization(), site);
             let before = visit.query("before").parse().ok();
             let page = store.message_search(of, search, before, (PAGE, PATIENCE)).await?;
-            (page, Default::default())
+            (page, FieldErrors::default())
         }
         Err(errors) => (MessagePage::default(), errors),
     };
     let sites = store.organization_sites(member.organization()).await?;
-    let named =
-        |site: crate::domain::Site| (site.id.to_string(), format!("{} ({})", site.name, site.id));
+    let named = |site: Site| (site.id.to_string(), format!("{} ({})", site.name, site.id));
     let path = format!("{}/messages", place.base);
     let may_save = !member.only_looks();
     let saved = if may_save {

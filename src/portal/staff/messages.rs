@@ -134,19 +134,30 @@ fn message_id(text: &str) -> Result<MessageId, StoreError> {
     text.parse().map_err(|_wrong| StoreError::NotFound("such message".to_owned()))
 }
 
+/// What is shown of the text.
+enum Text {
+    /// Nothing: nobody asked.
+    Hidden,
+    /// That it is past its retention.
+    Gone,
+    /// All of it.
+    Read(MessageText),
+}
+
 /// The page of a message, with its text when it was read just now.
 async fn page(
     visit: &Visit,
     staff: &Staff,
     (found, region): Lying,
-    text: Option<Option<MessageText>>,
+    text: Text,
     errors: FieldErrors,
 ) -> Result<Message, StoreError> {
     let (record, _, delivery) = &found;
     let operates = staff.may_in(P::Operate, region);
     let state = delivery.as_ref().map(|one| one.state);
-    let shown = text.as_ref().and_then(Option::as_ref);
-    let edited = shown.map(|text| String::from_utf8_lossy(&text.body).replace('\r', "\n"));
+    let is_gone = matches!(text, Text::Gone);
+    let text = if let Text::Read(text) = text { Some(text) } else { None };
+    let edited = text.as_ref().map(|text| String::from_utf8_lossy(&text.body).replace('\r', "\n"));
     let title = if errors.is_empty() { "Message" } else { "Error: Message" };
     let heading = format!("Message {}", record.control_id);
     let ended = |state| !matches!(state, DeliveryState::Queued | DeliveryState::Replaced);
@@ -161,19 +172,19 @@ async fn page(
         path: PATH,
         id: record.id,
         may_read: staff.may_read(record.environment, region),
-        is_gone: text.as_ref().is_some_and(Option::is_none),
+        is_gone,
         may_retry: operates && state.is_some_and(ended),
         may_replace: operates && state.is_some_and(waits),
         edited: edited.unwrap_or_default(),
         why: String::new(),
-        view: view(visit.portal().sites.store(), found, text.flatten()).await?,
+        view: view(visit.portal().sites.store(), found, text).await?,
     })
 }
 
 async fn message(visit: Visit, path: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let staff = demand!(&visit, &[P::ViewMessages]);
     let found = found(&visit, &staff, &path).await?;
-    Ok(visit.page(&page(&visit, &staff, found, None, FieldErrors::default()).await?))
+    Ok(visit.page(&page(&visit, &staff, found, Text::Hidden, FieldErrors::default()).await?))
 }
 
 async fn text(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, Trouble> {
@@ -181,8 +192,9 @@ async fn text(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, T
     let staff = demand!(&visit, &[P::ViewTestBodies]);
     let found = found(&visit, &staff, &path).await?;
     let sites = &visit.portal().sites;
-    let text = sites.staff_message_read(&staff, found.0.0.id, &visit.browser()).await?;
-    Ok(visit.page(&page(&visit, &staff, found, Some(text), FieldErrors::default()).await?))
+    let read = sites.staff_message_read(&staff, found.0.0.id, &visit.browser()).await?;
+    let text = read.map_or(Text::Gone, Text::Read);
+    Ok(visit.page(&page(&visit, &staff, found, text, FieldErrors::default()).await?))
 }
 
 async fn retry(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, Trouble> {
@@ -193,7 +205,7 @@ async fn retry(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, 
     if reason.is_empty() {
         let found = found(&visit, &staff, &path).await?;
         let errors = FieldErrors::one("reason", "Enter why it is sent again");
-        return Ok(visit.page(&page(&visit, &staff, found, None, errors).await?));
+        return Ok(visit.page(&page(&visit, &staff, found, Text::Hidden, errors).await?));
     }
     let sites = &visit.portal().sites;
     match sites.staff_message_retry(&staff, id, reason, &visit.browser()).await {
@@ -201,7 +213,7 @@ async fn retry(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, 
         Err(AccountError::Store(StoreError::Refused(refusal))) => {
             let found = found(&visit, &staff, &path).await?;
             let errors = FieldErrors::one("reason", refusal.0);
-            let page = page(&visit, &staff, found, None, errors).await?;
+            let page = page(&visit, &staff, found, Text::Hidden, errors).await?;
             Ok(visit.page_with(StatusCode::CONFLICT, &page))
         }
         Err(error) => Err(error.into()),
