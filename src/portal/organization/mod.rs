@@ -259,6 +259,7 @@ fn shown_or(at: Option<Timestamp>, never: &str) -> String {
 /// What was just done, as the address says.
 fn said(visit: &Visit) -> Option<&'static str> {
     match visit.query("done").as_str() {
+        "answered" => Some("CDPH has your answer and goes on with the request."),
         "asked" => Some("CDPH has your request and will decide. You find it under Requests."),
         "both" => {
             Some("Your changes hold, except those that CDPH decides. You find them under Requests.")
