@@ -111,6 +111,7 @@ async fn pages() -> Pages {
         public_url: "https://localhost".to_owned(),
         help_desk: String::new(),
         training_videos: String::new(),
+        mail_secrets: false,
     };
     let sites = Sites::new(Arc::clone(&base.store), base.key.clone(), settings);
     let by = || By::cli("bench", Timestamp::now());

@@ -130,12 +130,20 @@ fn make(
     };
     request::create(conn, &asked, now)?;
     let username = format!("{id}-T");
-    issue_credential(conn, &id, &username, secret, now)?;
+    issue_credential(conn, &id, &username, (secret, None), now)?;
     if let Ok(facility) = answers.get("sending_facility").parse::<SiteId>() {
         ask_facility(conn, &facility, &id, now)?;
     }
     let region = region.map_or("", RegionCode::as_str).to_owned();
     Ok(BulkSite { row: row.row, id: id.to_string(), name, region, username })
+}
+
+/// Removes uploads that were not confirmed in time; gives how many.
+pub(super) fn sweep(conn: &mut DbConnection, now: Timestamp) -> Result<usize, StoreError> {
+    let old = bulk_upload::table
+        .filter(bulk_upload::result.is_null())
+        .filter(bulk_upload::created_at.lt(now.minus(KEPT)));
+    Ok(diesel::delete(old).execute(conn)?)
 }
 
 impl Store {
@@ -149,13 +157,9 @@ impl Store {
     ) -> Result<i64, StoreError> {
         let rows = serde_json::to_string(&rows).map_err(unreadable)?;
         self.write(move |conn| {
-            let old = bulk_upload::table.filter(
-                bulk_upload::result.is_null().and(
-                    bulk_upload::organization_id
-                        .eq(organization)
-                        .or(bulk_upload::created_at.lt(now.minus(KEPT))),
-                ),
-            );
+            let old = bulk_upload::table
+                .filter(bulk_upload::organization_id.eq(organization))
+                .filter(bulk_upload::result.is_null());
             diesel::delete(old).execute(conn)?;
             Ok(diesel::insert_into(bulk_upload::table)
                 .values((

@@ -40,6 +40,7 @@ pub(super) async fn invite_people(
         public_url: format!("https://localhost:{}", config.server.listen.port()),
         help_desk: config.portal.help_desk.clone(),
         training_videos: config.portal.training_videos.clone(),
+        mail_secrets: config.mail.mail_secrets,
     };
     let sites = Sites::new(std::sync::Arc::clone(&base.store), base.key.clone(), settings);
     let mut people = vec![];
