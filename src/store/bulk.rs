@@ -136,16 +136,13 @@ fn next_ids(conn: &mut DbConnection, new: &[Ready]) -> Result<Vec<SiteId>, Store
     let mut ids = vec![];
     for one in new {
         let prefix = sites::prefix(one.kind);
-        let number = match last.iter_mut().find(|(known, _)| *known == prefix) {
-            Some((_, number)) => {
-                *number += 1;
-                *number
-            }
-            None => {
-                let number = sites::last_number(conn, prefix)? + 1;
-                last.push((prefix, number));
-                number
-            }
+        let number = if let Some((_, number)) = last.iter_mut().find(|one| one.0 == prefix) {
+            *number += 1;
+            *number
+        } else {
+            let number = sites::last_number(conn, prefix)? + 1;
+            last.push((prefix, number));
+            number
         };
         ids.push(sites::numbered(prefix, number)?);
     }
