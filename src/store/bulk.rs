@@ -16,7 +16,7 @@ use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory::raise_revision;
 use crate::store::profile::{Namesake, name_key};
 use crate::store::schema::{bulk_upload, credential, request, site, site_link, site_profile};
-use crate::store::{Deed, Store, StoreError, site as sites};
+use crate::store::{Deed, Store, StoreError, site as sites, stage};
 
 /// How long an upload waits for its confirmation.
 const KEPT: Duration = Duration::from_hours(24);
@@ -194,6 +194,8 @@ fn make(
         new.iter().zip(&ids).zip(&flags).map(|((a, b), c)| (a, b, &**c)).collect();
     for some in all.chunks(ROWS) {
         insert_sites(conn, organization, some, now)?;
+        let (ids, actor) = (some.iter().map(|(_, id, _)| *id), format!("account {}", by.0));
+        stage::begin_all(conn, ids, SiteStatus::Registered, &actor, now)?;
         insert_requests(conn, organization, some, by, now)?;
         insert_credentials(conn, some, now)?;
     }
