@@ -5,7 +5,7 @@
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 #[cfg(feature = "postgres")]
-use diesel::{PgConnection, RunQueryDsl as _};
+use diesel::PgConnection;
 
 /// How much there is.
 pub(crate) struct Size {
