@@ -39,7 +39,7 @@ async fn the_trail_is_browsed_by_object_actor_action_and_day() {
     let second = auditor.visit(&format!("/staff/audit?{more}")).await;
     let values = auditor.visit("/staff/audit?object=site+DE-000002").await;
     let none = auditor.visit("/staff/audit?object=site&to=2001-01-01").await;
-    let today = Timestamp::now().utc().format("%Y-%m-%d");
+    let today = Timestamp::now().pacific().format("%Y-%m-%d");
     let by = format!("/staff/audit?action=test&actor={}&from={today}", tester().actor);
     let by = auditor.visit(&by.replace(' ', "+")).await;
     let user = auditor.visit("/staff/audit?object=u-000001&action=account").await;
@@ -78,7 +78,7 @@ async fn a_file_of_the_trail_holds_the_filter_runs_nowhere_and_is_told_itself() 
     let wrong = export("csv", "", "never").await;
     let none = export("xml", "", "").await;
 
-    let today = Timestamp::now().utc().format("%Y-%m-%d");
+    let today = Timestamp::now().pacific().format("%Y-%m-%d");
     let disposition = format!("attachment; filename=\"audit-{today}.csv\"");
     assert_eq!(csv.headers["content-disposition"], disposition.as_str());
     assert!(csv.headers["content-type"].to_str().unwrap().starts_with("text/csv"));
