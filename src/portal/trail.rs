@@ -21,6 +21,8 @@ pub(super) struct Change {
     pub(super) key: String,
     pub(super) before: String,
     pub(super) after: String,
+    /// Whether the new value was asked for only: staff decide.
+    pub(super) is_asked: bool,
 }
 
 /// What an event tells of what was before and after: value by value, or else as a text.
@@ -41,7 +43,8 @@ impl Told {
         if let (Some((old, _)), Some((new, request))) = (values(before), values(after))
             && !(old.is_empty() && new.is_empty())
         {
-            let changes = changes(action, &old, &new);
+            let (request, asked) = request.unzip();
+            let changes = changes(action, &old, &new, &asked.unwrap_or_default());
             return Self { changes, before: None, after: None, request };
         }
         let text = |text: &str| Some(words(action, text)).filter(|text| !text.is_empty());
@@ -64,8 +67,8 @@ type Values = Map<String, Value>;
 /// Stands between what holds at once and what staff decide.
 const ASKED: &str = "asked for as request ";
 
-/// The values of a text that tells them as JSON, with the request that holds some of them.
-fn values(text: &str) -> Option<(Values, Option<String>)> {
+/// The values of a text that tells them as JSON, and the request that holds some of them, with their names.
+fn values(text: &str) -> Option<(Values, Option<(String, BTreeSet<String>)>)> {
     let text = match text.split_once(": ") {
         Some((kind, rest)) if kind.parse::<RequestKind>().is_ok() => rest,
         _ => text,
@@ -79,8 +82,9 @@ fn values(text: &str) -> Option<(Values, Option<String>)> {
     if !rest.is_empty() {
         return None;
     }
+    let names = asked.keys().cloned().collect();
     found.extend(asked);
-    Some((found, Some(request.to_owned())))
+    Some((found, Some((request.to_owned(), names))))
 }
 
 /// The JSON object that a text begins with, and what comes after it.
@@ -93,7 +97,7 @@ fn leading(text: &str) -> (Values, &str) {
 }
 
 /// The values that differ.
-fn changes(action: &str, before: &Values, after: &Values) -> Vec<Change> {
+fn changes(action: &str, before: &Values, after: &Values, asked: &BTreeSet<String>) -> Vec<Change> {
     let shown = |name: &str, value: Option<&Value>| match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::Bool(true)) => "Yes".to_owned(),
@@ -109,6 +113,7 @@ fn changes(action: &str, before: &Values, after: &Values) -> Vec<Change> {
         .map(|name| Change {
             label: value_label(action, name),
             key: name.clone(),
+            is_asked: asked.contains(name),
             before: shown(name, before.get(name)),
             after: shown(name, after.get(name)),
         })
@@ -164,7 +169,11 @@ fn named<T: FromStr>(text: &str, name: impl Fn(T) -> &'static str) -> String {
 /// A text in which a state comes first, and perhaps a reason.
 fn state_words<T: FromStr>(text: &str, name: impl Fn(T) -> &'static str) -> String {
     match text.split_once(": ") {
-        Some((state, reason)) => format!("{}: {reason}", named(state, name)),
+        Some((state, reason)) => {
+            let state = named(state, name);
+            // "Withdrawn: Withdrawn." says nothing more.
+            if reason.trim_end_matches('.') == state { state } else { format!("{state}: {reason}") }
+        }
         None => named(text, name),
     }
 }
@@ -186,7 +195,10 @@ fn words(action: &str, text: &str) -> String {
         _ if action.starts_with("membership.") => role_words(text),
         // What nobody gave leaves no gap.
         _ if action.starts_with("account.") || action.starts_with("clinician.") => {
-            let given: Vec<_> = text.split(", ").filter(|part| !part.trim().is_empty()).collect();
+            let given: Vec<_> = text
+                .split(", ")
+                .filter(|part| !part.trim().is_empty() && *part != "no telephone")
+                .collect();
             given.join(", ")
         }
         _ => text.to_owned(),
@@ -269,7 +281,7 @@ const ACTIONS: [(&str, &str); 63] = [
     ("claim.approve", "Claim approved: somebody represents the organization"),
     ("clinician.change", "Clinician changed"),
     ("clinician.create", "Clinician added"),
-    ("clinician.state", "Clinician active or inactive"),
+    ("clinician.state", "State of a clinician changed"),
     ("credential.issue", "Credential issued"),
     ("credential.pin", "Client certificate asked for"),
     ("credential.revoke", "Credential revoked"),
@@ -377,6 +389,7 @@ mod tests {
             ("site.status", "onboarding", "Review by CDPH"),
             ("link.end", "ended: we changed", "Ended: we changed"),
             ("request.step", "approved: Welcome", "Approved: Welcome"),
+            ("request.step", "withdrawn: Withdrawn.", "Withdrawn"),
             (
                 "membership.set",
                 "organization 3: representative active, regular awaiting-training, power inactive",
@@ -391,7 +404,7 @@ mod tests {
             (
                 "account.create",
                 "U-000012, Ann Lee, ann@example.org, no telephone; representative of organization 3",
-                "U-000012, Ann Lee, ann@example.org, no telephone; Authorized representative",
+                "U-000012, Ann Lee, ann@example.org; Authorized representative",
             ),
             ("staff.grant", "help-desk for all regions", "Help desk for all regions"),
             ("request.ask", "What is {this}?", "What is {this}?"),

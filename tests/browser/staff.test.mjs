@@ -55,7 +55,7 @@ world.test('a question goes to the applicant, the answer comes back, and the enr
   assert.equal(await heading(page), 'Thank you for your answer');
   await check(page, 'request-answered');
   await visit(page, question.link('/requests/'));
-  assert.equal(await heading(page), 'This link does not work any more');
+  assert.equal(await heading(page), 'Your answer has arrived');
   await check(page, 'link-dead');
 
   await desk.reload();

@@ -189,16 +189,22 @@ struct Line {
 
 impl From<AuditRecord> for Line {
     fn from(event: AuditRecord) -> Self {
-        let number = event.actor.strip_prefix("account ").and_then(|id| id.parse().ok());
+        let user = |text: &str| {
+            let number = text.strip_prefix("account ")?.parse().ok()?;
+            Some(UserId::of(AccountId(number)).to_string())
+        };
         Self {
             id: event.id,
             at: moment(event.at),
-            user: number.map(|id| UserId::of(AccountId(id)).to_string()),
+            user: user(&event.actor),
             what: what(&event.action),
             told: Told::of(&event),
             actor: event.actor,
             action: event.action,
-            object: event.object,
+            object: match user(&event.object) {
+                Some(id) => format!("{id} ({})", event.object),
+                None => event.object,
+            },
             source: event.source,
         }
     }
