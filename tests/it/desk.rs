@@ -180,7 +180,7 @@ async fn the_help_desk_sees_what_became_of_a_letter_but_not_its_words() {
     let twice = desk.submit(&format!("{path}/give-up"), &[]).await;
     let again = desk.submit(&format!("{path}/retry"), &[]).await;
 
-    list.says(&["rosa@example.org", "verify-address", "Waiting"]);
+    list.says(&["rosa@example.org", "Confirm the address", "Waiting"]);
     other.says(&["No letter fits", "wait"]);
     assert_eq!(wrong.errors()[0].0, "to");
     one.says(&["Waiting", "Next attempt", "Last error"]);

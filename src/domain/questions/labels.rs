@@ -69,6 +69,7 @@ fn inside(label: &str) -> String {
 /// What the answers to a page are called where they are shown, once nothing is asked any more.
 pub fn part_title(page: &Page) -> String {
     let title = match page.slug {
+        "access-level" | "level" => "Access level",
         "agreement" => "Agreement",
         "child-care" => "Child-care license",
         "clinical" => "Immunizations",
@@ -77,7 +78,6 @@ pub fn part_title(page: &Page) -> String {
         "ehr" => "EHR system",
         "exchange-contact" => "Data Exchange Contact",
         "facility-site" | "organization" => "Organization",
-        "level" => "Access level",
         "meaningful-use" => "Meaningful use",
         "other-contact" => "Other contact",
         "primary-contact" => "Primary CAIR contact",

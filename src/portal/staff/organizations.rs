@@ -104,7 +104,7 @@ async fn show(visit: Visit, id: web::Path<String>) -> Result<HttpResponse, Troub
         &[],
         &own,
         |_page| None,
-        |request| format!("/staff/requests/{request}"),
+        |id| format!("/staff/requests/{id}"),
     );
     Ok(visit.page(&Show {
         layout: layout(&visit, &staff, &held.name),
