@@ -13,7 +13,7 @@ use izportal::app::{App, Base, Role as Part};
 use izportal::config::Config;
 use izportal::domain::{By, OrganizationId, Password, Role, StaffGrant, StaffRole, Timestamp};
 use izportal::endpoint::{SummaryFormat, SummaryLog};
-use izportal::sites::{Browser, NewUser, SignIn, Sites, SitesSettings};
+use izportal::sites::{Browser, NewUser, SignIn, Sites};
 use tokio::runtime::Runtime;
 
 /// Organizations and Sites; each organization has one Site.
@@ -107,12 +107,12 @@ async fn pages() -> Pages {
     fill(&dir.path().join("izportal.db"));
 
     let base = Base::open(&config, true).await.unwrap();
-    let settings = SitesSettings {
-        public_url: "https://localhost".to_owned(),
-        help_desk: String::new(),
-        training_videos: String::new(),
-    };
-    let sites = Sites::new(Arc::clone(&base.store), base.key.clone(), settings);
+    let sites = izportal::app::sites(
+        &config,
+        Arc::clone(&base.store),
+        base.key.clone(),
+        "https://localhost",
+    );
     let by = || By::cli("bench", Timestamp::now());
     let new = |email: &str, roles| NewUser {
         email: email.parse().unwrap(),

@@ -28,7 +28,7 @@ use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
 use crate::portal::{Portal, PortalSettings};
 use crate::server::{self, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of};
-use crate::sites::{Sites, SitesSettings};
+use crate::sites::{Clerk, Sites, SitesSettings};
 use crate::soap::{Limits, SoapVersion};
 use crate::store::{DatabaseUrl, RetentionLimits, Store, StoreError, StoreSettings};
 use crate::validation::{Codes, CodesError, ProcessingRules, Validator};
@@ -177,6 +177,8 @@ pub struct App {
     worker: JoinHandle<()>,
     /// Who sends letters, when this process does.
     postman: Option<Posting>,
+    /// Who counts messages and looks after Sites, when this process does.
+    clerk: Option<Clerking>,
     _lock: Option<File>,
 }
 
@@ -221,6 +223,8 @@ impl App {
             Gateway::new(Arc::clone(&base.store), backends, key.clone(), gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
         let postman = postman(config, gateway.store(), role)?;
+        let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key, &public_url));
+        let clerk = clerk(&sites, role);
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
         let health = Data::new(Health::new(Arc::clone(&gateway), settings));
@@ -229,7 +233,7 @@ impl App {
             let (tls, authority) = certificates(config, &public_url)?;
             let settings = endpoint_settings(config, &public_url);
             let endpoint = Data::new(Endpoint::new(Arc::clone(&gateway), settings, log));
-            let portal = portal(config, &gateway, key, &public_url);
+            let portal = portal(config, sites, &public_url);
             let (tls, size) = (tls.config()?, size(config));
             let public = server::public(listener, tls, size, endpoint, health.clone(), portal);
             servers.push(run(public, "the public listener")?);
@@ -245,6 +249,7 @@ impl App {
             servers,
             worker,
             postman,
+            clerk,
             _lock: base.lock,
         })
     }
@@ -261,6 +266,9 @@ impl App {
         if let Some((postman, _)) = &self.postman {
             postman.stop();
         }
+        if let Some((clerk, _)) = &self.clerk {
+            clerk.stop();
+        }
         // The loopback registry last: deliveries under way may be for it.
         let (registry, listeners): (Vec<_>, Vec<_>) =
             self.servers.into_iter().partition(|server| server.is_registry);
@@ -269,6 +277,9 @@ impl App {
         stop(registry).await;
         let _ = self.worker.await; // a worker that broke down has been logged; its leases end by themselves
         if let Some((_, work)) = self.postman {
+            let _ = work.await; // as above
+        }
+        if let Some((_, work)) = self.clerk {
             let _ = work.await; // as above
         }
         let store = Arc::clone(self.gateway.store());
@@ -297,6 +308,18 @@ fn postman(config: &Config, store: &Arc<Store>, role: Role) -> Result<Option<Pos
     let postman = Postman::new(Arc::clone(store), config.mail.mailer(&config.data_dir)?);
     let work = tokio::spawn(Arc::clone(&postman).run());
     Ok(Some((postman, work)))
+}
+
+/// Who looks after Sites, and its work.
+type Clerking = (Arc<Clerk>, JoinHandle<()>);
+
+/// Lets messages be counted, in a process that does what is queued.
+fn clerk(sites: &Arc<Sites>, role: Role) -> Option<Clerking> {
+    (role != Role::Endpoint).then(|| {
+        let clerk = Clerk::new(Arc::clone(sites));
+        let work = tokio::spawn(Arc::clone(&clerk).run());
+        (clerk, work)
+    })
 }
 
 /// One process owns an embedded database alone: its leases and its writer are its own.
@@ -479,16 +502,10 @@ fn operations(
 }
 
 /// The pages, when they are served.
-fn portal(
-    config: &Config,
-    gateway: &Gateway,
-    key: ServerKey,
-    public_url: &str,
-) -> Option<Data<Portal>> {
+fn portal(config: &Config, sites: Arc<Sites>, public_url: &str) -> Option<Data<Portal>> {
     if !config.portal.enabled {
         return None;
     }
-    let sites = sites(config, Arc::clone(gateway.store()), key, public_url);
     let connected =
         config.regions.values().any(|one| one.test.is_some() || one.production.is_some());
     let settings = PortalSettings {
@@ -505,7 +522,7 @@ fn portal(
         test_ids: config.gateway.test_processing_ids.join(" or "),
         production_ids: config.gateway.production_processing_ids.join(" or "),
     };
-    Some(Data::new(Portal::new(Arc::new(sites), settings)))
+    Some(Data::new(Portal::new(sites, settings)))
 }
 
 /// What happens to Sites and people, as an installation has decided it.
@@ -514,6 +531,7 @@ pub fn sites(config: &Config, store: Arc<Store>, key: ServerKey, public_url: &st
         public_url: public_url.to_owned(),
         help_desk: config.portal.help_desk.clone(),
         training_videos: config.portal.training_videos.clone(),
+        criteria: config.onboarding.criteria(),
     };
     Sites::new(store, key, settings)
 }

@@ -23,7 +23,7 @@ use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     By, COUNTIES, County, Credential, Environment, IssuedCredential, LinkStatus, MessageId,
     MessageState, OrganizationId, Password, REGIONS, RegionCode, ServerKey, SiteId, SiteKind,
-    SiteStatus, Timestamp,
+    SiteStatus, StageEvent, Timestamp,
 };
 use crate::server::pin_of_file;
 use crate::store::{MessageFilter, NewCredential, NewSite, Part, Store};
@@ -109,12 +109,17 @@ enum SiteVerb {
         /// Its Site ID
         site: SiteId,
     },
-    /// Move a Site to another status
-    Status {
+    /// Take a step of a Site's way: suspended, reinstated, closed, reopened, withdrawn, sent-back
+    ///
+    /// A Site comes into production by the approval of two of the staff, on the pages.
+    Step {
         /// Its Site ID
         site: SiteId,
-        /// registered, testing, validated, onboarding, production, suspended, inactive or withdrawn
-        status: SiteStatus,
+        /// What happens to it
+        event: StageEvent,
+        /// Why; its people read it
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -344,8 +349,16 @@ impl Desk {
             }
             SiteVerb::List => self.show(&self.store.site_list().await?),
             SiteVerb::Show { site } => self.show(&self.store.site_by_id(site).await?),
-            SiteVerb::Status { site, status } => {
-                self.show(&self.store.site_status_change(site, status, self.by.clone()).await?);
+            SiteVerb::Step { site, event, reason } => {
+                if event.is_automatic()
+                    || matches!(event, StageEvent::Invited | StageEvent::Approved)
+                {
+                    return Err(Failure::usage(format!(
+                        "\"{event}\" is not for the command line: the service or staff do it"
+                    )));
+                }
+                self.store.site_step(site.clone(), event, Some(reason), self.by.clone()).await?;
+                self.show(&self.store.site_by_id(site).await?);
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
-use crate::domain::{Environment, RegionCode, ReplyPolicy};
+use crate::domain::{Criteria, Environment, RegionCode, ReplyPolicy, Scenario};
 use crate::endpoint::SummaryFormat;
 use crate::gateway::Disagreement;
 use crate::store::DatabaseUrl;
@@ -78,6 +78,8 @@ section! {
         gateway: GatewayConfig,
         /// Pages for people.
         portal: PortalConfig,
+        /// What Sites must show on their way to production.
+        onboarding: OnboardingConfig,
         /// Letters.
         mail: MailConfig,
         /// What is judged of a message.
@@ -234,6 +236,60 @@ section! {
 }
 
 section! {
+    /// `[onboarding]`
+    OnboardingConfig {
+        /// Least share of messages that were taken, in percent.
+        accepted_percent: u64,
+        /// Messages in a row without a finding.
+        clean_run: u32,
+        /// What kinds of messages are seen.
+        scenarios: Vec<Scenario>,
+        /// Completeness of each element, in percent.
+        complete_percent: u64,
+        /// Completeness of name, date of birth and sex, in percent.
+        identity_percent: u64,
+        /// Days of the review.
+        window_days: u64,
+        /// Doses of the review.
+        window_doses: u64,
+        /// Share of messages within 14 days of the dose, in percent.
+        timely_percent: u64,
+    }
+}
+
+impl OnboardingConfig {
+    /// What is asked of Sites.
+    pub fn criteria(&self) -> Criteria {
+        Criteria {
+            accepted_percent: self.accepted_percent,
+            clean_run: self.clean_run.into(),
+            scenarios: self.scenarios.clone(),
+            complete_percent: self.complete_percent,
+            identity_percent: self.identity_percent,
+            timely_percent: self.timely_percent,
+            window_days: self.window_days,
+            window_doses: self.window_doses,
+        }
+    }
+
+    /// What TOML's types cannot say.
+    fn check(&self) -> Result<(), ConfigError> {
+        let shares = [
+            ("accepted_percent", self.accepted_percent),
+            ("complete_percent", self.complete_percent),
+            ("identity_percent", self.identity_percent),
+            ("timely_percent", self.timely_percent),
+        ];
+        match shares.into_iter().find(|(_, share)| *share > 100) {
+            Some((key, _)) => {
+                Err(ConfigError::value(format!("onboarding.{key}"), "a share is 0 to 100 percent"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+section! {
     /// `[validation]`
     ValidationConfig {
         /// Strictness with test credentials.
@@ -378,6 +434,7 @@ impl Config {
         }
         self.check_server()?;
         self.mail.check()?;
+        self.onboarding.check()?;
         self.check_loopback()?;
         self.policies()?;
         self.check_ranges()?;

@@ -9,8 +9,10 @@ mod account;
 mod agreement;
 mod audit;
 mod clinician;
+mod content;
 mod county;
 mod credential;
+mod criteria;
 mod delivery;
 mod destination;
 mod diagnostic;
@@ -33,7 +35,10 @@ mod retry;
 mod secret;
 mod session;
 mod site;
+mod site_event;
 mod site_link;
+mod stage;
+mod tally;
 mod timestamp;
 mod token;
 mod told;
@@ -48,10 +53,12 @@ pub use account::{
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
 pub use audit::{AuditRecord, By, csv_row, harmless_cell};
 pub use clinician::{Clinician, ClinicianState};
+pub use content::{Content, Element, Scenario, Scenarios, Timeliness};
 pub use county::{COUNTIES, County};
 pub use credential::{
     CREDENTIAL_PURPOSE, Credential, CredentialState, Environment, IssuedCredential,
 };
+pub use criteria::{Criteria, Criterion, RECENT_TESTS, SiteProgress};
 pub use delivery::{Delivery, DeliveryState, ReplyPolicy};
 pub use destination::{Breaker, BreakerPolicy, Control, Destination, MaintenanceWindow, Stopped};
 pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
@@ -78,7 +85,10 @@ pub use secret::{ClientKeyPin, Password, SecretHash, ServerKey};
 pub(crate) use secret::{from_hex, hex};
 pub use session::Session;
 pub use site::{Refusal, Site, SiteKind, SiteStatus};
+pub use site_event::{SiteEvent, SiteEventKind};
 pub use site_link::{LinkStatus, SiteLink};
+pub use stage::{ReviewItem, ReviewMark, SiteReview, StageChange, StageEvent};
+pub use tally::{Share, Tally, TallyScope, finding_place};
 pub use timestamp::Timestamp;
 pub use token::{LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, WrongToken};
 pub use told::{Told, ack_code};
@@ -95,6 +105,13 @@ macro_rules! words {
         impl $name {
             /// Every value, in declaration order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its place in [`Self::ALL`].
+            #[allow(dead_code, clippy::allow_attributes, reason = "few of them are counted")]
+            #[expect(clippy::as_conversions, reason = "the discriminant of a variant without fields")]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
 
             /// The word as it stands in columns, JSON and metrics.
             pub const fn word(self) -> &'static str {

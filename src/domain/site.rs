@@ -81,20 +81,6 @@ impl SiteStatus {
             Self::Suspended | Self::Inactive | Self::Withdrawn => false,
         }
     }
-
-    /// The status after a change that staff ask for.
-    ///
-    /// # Errors
-    /// Withdrawn is final; a change to the same status is not a change.
-    pub fn change_to(self, next: Self) -> Result<Self, Refusal> {
-        if self == Self::Withdrawn {
-            return Err(Refusal("a withdrawn Site stays withdrawn; register it anew".to_owned()));
-        }
-        if self == next {
-            return Err(Refusal(format!("the Site is {next} already")));
-        }
-        Ok(next)
-    }
 }
 
 /// A place that gives immunizations, or an organization that sends for such places.
@@ -141,13 +127,6 @@ mod tests {
     fn a_stopped_site_may_send_nowhere() {
         for status in [SiteStatus::Suspended, SiteStatus::Inactive, SiteStatus::Withdrawn] {
             assert!(!status.permits(Environment::Test) && !status.permits(Environment::Production));
-        }
-    }
-
-    #[test]
-    fn a_withdrawn_site_stays_withdrawn() {
-        for next in SiteStatus::ALL {
-            assert!(SiteStatus::Withdrawn.change_to(*next).is_err());
         }
     }
 }

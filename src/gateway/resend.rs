@@ -1,6 +1,8 @@
 //! An edited version in the place of a message that could not be delivered: a message of its own, linked to the first.
 
-use crate::domain::{DeliveryState, MessageId, MessageRecord, MessageState, Refusal, ServerKey};
+use crate::domain::{
+    Content, DeliveryState, MessageId, MessageRecord, MessageState, Refusal, ServerKey,
+};
 use crate::gateway::order;
 use crate::gateway::submit::{control_id, digest_of, message_type};
 use crate::hl7::{Header, Message, MessageKind};
@@ -63,6 +65,7 @@ pub async fn resend_edited(
         }),
         closed: false,
         replacing: Some(by),
+        content: Content::default(),
         conflict_after: now,
     };
     match store.message_accept(acceptance).await? {

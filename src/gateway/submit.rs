@@ -7,8 +7,8 @@ use ring::digest;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::{
-    ClientKeyPin, Diagnostic, Environment, MessageId, MessageRecord, MessageState, RegionCode,
-    SiteId, Timestamp, ack_code,
+    ClientKeyPin, Content, Diagnostic, Environment, MessageId, MessageRecord, MessageState,
+    RegionCode, SiteId, Timestamp, ack_code,
 };
 use crate::gateway::authenticate::{AuthenticatedSender, Part as CredentialPart, Presented};
 use crate::gateway::deliver::{Attempt, Delivered};
@@ -155,6 +155,8 @@ pub struct Submitted {
 struct Judged {
     route: Option<Route>,
     found: Vec<Diagnostic>,
+    /// What the message holds.
+    content: Content,
     /// The Gateway's own ACK; what the sender hears unless the registry answers in time.
     own_reply: String,
     /// The place for sending at once; none: the message is queued and its sender hears so.
@@ -277,15 +279,16 @@ impl Gateway {
         let mut found =
             validation::check_header(message, header, environment, &self.settings.processing);
         if found.iter().any(Diagnostic::refuses) {
-            return self.judged(directory, submission, None, found);
+            return self.judged(directory, submission, None, found, Content::default());
         }
         let (way, on_the_way) = route(directory, sender, message, header, self.settings.routing);
         found.extend(on_the_way);
         let policy = self.settings.policies.of(environment, way.as_ref().map(Route::region));
-        found.extend(self.settings.validator.check(message, header, policy, submission.now));
+        let examined = self.settings.validator.examine(message, header, policy, submission.now);
+        found.extend(examined.found);
         Diagnostic::settle(&mut found);
         let route = way.filter(|_| !found.iter().any(Diagnostic::stops));
-        self.judged(directory, submission, route, found)
+        self.judged(directory, submission, route, found, examined.content)
     }
 
     /// Whether a destination takes no more: operators closed it, or what waits could not be delivered in reasonable time.
@@ -299,6 +302,7 @@ impl Gateway {
         submission: &Submission<'_, '_>,
         route: Option<Route>,
         found: Vec<Diagnostic>,
+        content: Content,
     ) -> Judged {
         let Submission { id, now, header, .. } = *submission;
         let found = capped(found);
@@ -313,7 +317,7 @@ impl Gateway {
             .and_then(|route| self.relay_place(directory, route.place(), now));
         let takes = route.as_ref().filter(|_| !submission.is_query());
         let closed = takes.is_some_and(|route| self.is_closed(directory, route.place()));
-        Judged { route, found, own_reply, relay, closed }
+        Judged { route, found, content, own_reply, relay, closed }
     }
 
     /// Makes the submission durable as judged: with a delivery when it has a way, as a refusal when it has none.
@@ -352,6 +356,7 @@ impl Gateway {
             delivery,
             closed: judged.closed,
             replacing: None,
+            content: judged.content,
             conflict_after: now.minus(self.settings.conflict_window),
             diagnostics: judged.found.iter().map(Diagnostic::record).collect(),
             record: MessageRecord {
@@ -487,7 +492,7 @@ impl Gateway {
             Diagnostic::reject("GW-MSH-10", ErrorCode::DuplicateKeyIdentifier, location, text)
                 .because(ApplicationError::InvalidValue);
         let directory = self.store.directory();
-        let judged = self.judged(&directory, submission, None, vec![conflict]);
+        let judged = self.judged(&directory, submission, None, vec![conflict], Content::default());
         // A refusal has no key, so it is either stored or stale.
         let stored = self.accept(submission, &judged, revision).await?;
         let stored = matches!(stored, Accepted::Stored { .. });

@@ -7,6 +7,7 @@ mod accounts;
 pub mod bulk;
 mod changes;
 mod claims;
+mod clerk;
 mod credentials;
 mod delegate;
 mod drafts;
@@ -29,7 +30,7 @@ use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 use webauthn_rs::Webauthn;
 
-use crate::domain::{OneTimeToken, Password, SecretHash, ServerKey};
+use crate::domain::{Criteria, OneTimeToken, Password, SecretHash, ServerKey};
 use crate::mail::Footer;
 use crate::sites::hashing::Hasher;
 use crate::sites::sign_in::Addresses;
@@ -37,6 +38,7 @@ use crate::store::{Store, StoreError};
 
 pub use accounts::{AccountError, Invited, NewUser};
 pub use changes::{Changed, is_asked};
+pub use clerk::Clerk;
 pub use credentials::{OVERLAP, may_rotate};
 pub use delegate::Delegate;
 pub use drafts::AnswerError;
@@ -56,6 +58,8 @@ pub struct SitesSettings {
     pub help_desk: String,
     /// Address of the videos that those who only look patients up watch.
     pub training_videos: String,
+    /// What a Site must show on its way to production.
+    pub criteria: Criteria,
 }
 
 /// The door for pages.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    AccountId, County, EmailAddress, OrganizationId, Refusal, RegionCode, RequestKind, SecretHash,
-    SiteId, SiteKind, SiteStatus, Timestamp,
+    AccountId, County, EmailAddress, Environment, OrganizationId, Refusal, RegionCode, RequestKind,
+    SecretHash, SiteId, SiteKind, SiteStatus, Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
@@ -17,7 +17,7 @@ use crate::store::profile::{Namesake, create_site_profile, name_key, namesakes};
 use crate::store::registration::{ask_facility, issue_credential};
 use crate::store::request::{self, NewRequest};
 use crate::store::schema::{bulk_upload, site, site_profile};
-use crate::store::{Deed, Store, StoreError, site as sites};
+use crate::store::{Deed, Store, StoreError, site as sites, stage};
 
 /// How long an upload waits for its confirmation.
 const KEPT: Duration = Duration::from_hours(24);
@@ -113,6 +113,7 @@ fn make(
         ))
         .execute(conn)?;
     create_site_profile(conn, &id, answers, now)?;
+    stage::begin(conn, &id, SiteStatus::Registered, &format!("account {}", by.0), now)?;
     let like = namesakes(conn, &name, answers.get("zip"))?;
     let flag =
         |one: &Namesake| format!("{} has the same name and ZIP code: the same Site?", one.id);
@@ -130,7 +131,7 @@ fn make(
     };
     request::create(conn, &asked, now)?;
     let username = format!("{id}-T");
-    issue_credential(conn, &id, &username, secret, now)?;
+    issue_credential(conn, &id, Environment::Test, &username, secret, now)?;
     if let Ok(facility) = answers.get("sending_facility").parse::<SiteId>() {
         ask_facility(conn, &facility, &id, now)?;
     }

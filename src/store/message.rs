@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use diesel::prelude::*;
 
 use crate::domain::{
-    BreakerPolicy, Delivery, DeliveryState, DiagnosticRecord, Effect, Environment, Failure,
-    MessageId, MessageRecord, MessageState, RegionCode, ServerKey, SiteId, Timestamp,
+    BreakerPolicy, Content, Delivery, DeliveryState, DiagnosticRecord, Effect, Environment,
+    Failure, MessageId, MessageRecord, MessageState, RegionCode, ServerKey, SiteId, Timestamp,
 };
 use crate::store::action::{self, Action};
 use crate::store::connection::{DbConnection, on_either};
@@ -42,6 +42,8 @@ pub struct Acceptance {
     pub delivery: Option<NewDelivery>,
     /// Its queue takes no new message; one that was accepted before is answered all the same.
     pub closed: bool,
+    /// What the message holds.
+    pub content: Content,
     /// The operator who puts it in the place of the message that its metadata names.
     pub replacing: Option<Action>,
     /// An accepted message of the same key and another body, received after this moment, is a conflict.
@@ -528,6 +530,7 @@ struct MessageRow<'a> {
     submission_key: Option<&'a str>,
     body_digest: &'a [u8],
     replaces: Option<MessageId>,
+    content: i64,
 }
 
 fn message_row(one: &Acceptance) -> MessageRow<'_> {
@@ -548,6 +551,7 @@ fn message_row(one: &Acceptance) -> MessageRow<'_> {
         submission_key: one.submission_key.as_deref(),
         body_digest: &one.body_digest,
         replaces: record.replaces,
+        content: one.content.bits(),
     }
 }
 
@@ -650,8 +654,8 @@ mod postgres {
 
     const INSERT: &str = "\
         WITH m AS (INSERT INTO message (id, received_at, sender_id, environment, site_id, region, control_id, \
-        message_type, size, state, ack_code, diagnostics, submission_key, body_digest, replaces) \
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $24)), \
+        message_type, size, state, ack_code, diagnostics, submission_key, body_digest, replaces, content) \
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $24, $25)), \
         p AS (INSERT INTO payload (message_id, received_at, body, reply) SELECT * FROM unnest($1, $2, $15, $16)) \
         INSERT INTO delivery (message_id, region, environment, state, attempts, next_attempt_at, lease_owner, order_key) \
         SELECT id, region, environment, 'queued', attempts, due, owner, order_key \
@@ -672,7 +676,8 @@ mod postgres {
         conn: &mut PgConnection,
         group: &[(&Acceptance, bool)],
     ) -> QueryResult<usize> {
-        let records = || group.iter().map(|(one, _)| &one.record);
+        let all = || group.iter().map(|(one, _)| *one);
+        let records = || all().map(|one| &one.record);
         let deliveries = || {
             group.iter().filter_map(|(one, behind)| {
                 super::delivery_row(one, *behind).map(|row| (row.message_id, row))
@@ -701,11 +706,9 @@ mod postgres {
                 group.iter().map(|(one, _)| one.submission_key.as_deref()).collect::<Vec<_>>(),
             )
             .bind::<Array<Binary>, _>(
-                group.iter().map(|(one, _)| one.body_digest.as_slice()).collect::<Vec<_>>(),
+                all().map(|one| one.body_digest.as_slice()).collect::<Vec<_>>(),
             )
-            .bind::<Array<Binary>, _>(
-                group.iter().map(|(one, _)| one.body.as_slice()).collect::<Vec<_>>(),
-            )
+            .bind::<Array<Binary>, _>(all().map(|one| one.body.as_slice()).collect::<Vec<_>>())
             .bind::<Array<Nullable<Binary>>, _>(
                 group.iter().map(|(one, _)| one.reply.as_deref()).collect::<Vec<_>>(),
             )
@@ -728,6 +731,9 @@ mod postgres {
             )
             .bind::<Array<Nullable<BigInt>>, _>(
                 records().map(|one| one.replaces).collect::<Vec<_>>(),
+            )
+            .bind::<Array<BigInt>, _>(
+                group.iter().map(|(one, _)| one.content.bits()).collect::<Vec<_>>(),
             )
             .execute(conn)
     }

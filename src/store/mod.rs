@@ -43,6 +43,8 @@ mod session;
 mod site;
 mod sql_types;
 mod staff;
+mod stage;
+mod tally;
 mod update;
 mod vault;
 mod writer;
@@ -91,6 +93,8 @@ pub use review::DeliveryFilter;
 pub use second_factor::{Factor, NewFactor, PasskeyRecord};
 pub use session::{NewSession, Shown};
 pub use site::NewSite;
+pub use stage::NewProductionCredential;
+pub use tally::{FindingCount, TallyFilter, TallyRow};
 
 pub use vault::{Part, Vault};
 

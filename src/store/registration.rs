@@ -176,7 +176,7 @@ fn make(
     };
     let site = make_site(conn, new, organization, &name, now)?;
     let username = format!("{site}-T");
-    issue_credential(conn, &site, &username, new.secret, now)?;
+    issue_credential(conn, &site, Environment::Test, &username, new.secret, now)?;
     accept_agreement(conn, organization, &new.agreement, now)?;
     let people = new
         .people
@@ -242,13 +242,14 @@ fn make_site(
         region: new.organization.region,
         status: SiteStatus::Registered,
     };
-    sites::create(conn, &registered, &new.answers, now)
+    sites::create(conn, &registered, &new.answers, "visitor", now)
 }
 
-/// A test credential without an end; its first secret was never shown, so it opens nothing until another is.
+/// A credential without an end; its first secret was never shown, so it opens nothing until another is.
 pub(super) fn issue_credential(
     conn: &mut DbConnection,
     site: &SiteId,
+    environment: Environment,
     username: &str,
     secret: SecretHash,
     now: Timestamp,
@@ -256,7 +257,7 @@ pub(super) fn issue_credential(
     diesel::insert_into(credential::table)
         .values((
             credential::site_id.eq(site),
-            credential::environment.eq(Environment::Test),
+            credential::environment.eq(environment),
             credential::username.eq(username),
             credential::facility_id.eq(site.as_str()),
             credential::state.eq(CredentialState::Active),

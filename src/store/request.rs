@@ -7,16 +7,16 @@ use diesel::prelude::*;
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    AccountId, CredentialState, EmailAddress, LinkPurpose, OrganizationId, Refusal, RegionCode,
+    AccountId, By, CredentialState, EmailAddress, LinkPurpose, OrganizationId, Refusal, RegionCode,
     Request, RequestId, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep,
-    RequestViews, Scope, SecretHash, SiteId, SiteStatus, Timestamp,
+    RequestViews, Scope, SecretHash, SiteId, SiteStatus, StageEvent, Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::draft::read_answers;
 use crate::store::one_time_link::{self, LinkSecret};
 use crate::store::schema::{credential, request, request_note, site};
-use crate::store::{Deed, Store, StoreError};
+use crate::store::{Deed, Store, StoreError, stage};
 
 /// Rows of a queue that are read when a text is looked for in them.
 const SEARCHED: i64 = 5_000;
@@ -361,13 +361,16 @@ fn queues(conn: &mut DbConnection, views: &RequestViews) -> Result<Vec<Queue>, S
     Ok(found)
 }
 
-/// Suspends a Site, unless it is closed already, and revokes its credentials.
-fn close_site(conn: &mut DbConnection, id: &SiteId, now: Timestamp) -> Result<(), StoreError> {
+/// Suspends a Site, unless it is stopped or closed already, and revokes its credentials.
+fn close_site(
+    conn: &mut DbConnection,
+    id: &SiteId,
+    reason: &str,
+    by: &By,
+) -> Result<(), StoreError> {
     let status = site::table.find(id).select(site::status).first::<SiteStatus>(conn)?;
-    if let Ok(suspended) = status.change_to(SiteStatus::Suspended) {
-        diesel::update(site::table.find(id))
-            .set((site::status.eq(suspended), site::updated_at.eq(now)))
-            .execute(conn)?;
+    if status.is_active() {
+        stage::step(conn, id, StageEvent::Suspended, Some(reason), by)?;
     }
     diesel::update(credential::table.filter(credential::site_id.eq(id)))
         .set(credential::state.eq(CredentialState::Revoked))
@@ -535,6 +538,7 @@ impl Store {
         (new, by): (NewNote, AccountId),
         deed: Deed,
     ) -> Result<Request, StoreError> {
+        let actor = deed.by.clone();
         let doing = self.doing(deed);
         self.write(move |conn| {
             let held = in_view(conn, id, &views)?;
@@ -544,7 +548,7 @@ impl Store {
             };
             let after = advance(conn, &held, RequestStep::Decline, Some(by), doing.now)?;
             note(conn, id, &new, doing.now)?;
-            close_site(conn, &site, doing.now)?;
+            close_site(conn, &site, &new.text, &actor)?;
             let told = format!("suspended, credentials revoked: {}", new.text);
             doing.end(conn, "registration.decline", &format!("site {site}"), None, Some(&told))?;
             Ok(after)

@@ -78,6 +78,7 @@ table! {
         submission_key -> Nullable<Text>,
         body_digest -> Binary,
         replaces -> Nullable<BigInt>,
+        content -> BigInt,
     }
 }
 
@@ -447,6 +448,93 @@ diesel::allow_tables_to_appear_in_same_query!(
     site,
     site_link,
     site_profile,
+    site_progress,
+    site_review,
     staff_role,
+    stage_change,
     training,
 );
+
+table! {
+    tally (scope, subject, environment, since) {
+        scope -> Text,
+        subject -> Text,
+        environment -> Text,
+        since -> Timestamp,
+        counts -> Text,
+    }
+}
+
+table! {
+    finding_tally (scope, subject, environment, since, rule, location, severity) {
+        scope -> Text,
+        subject -> Text,
+        environment -> Text,
+        since -> Timestamp,
+        rule -> Text,
+        location -> Text,
+        severity -> Text,
+        number -> BigInt,
+    }
+}
+
+table! {
+    tally_mark (id) {
+        id -> BigInt,
+        received -> BigInt,
+        settled_at -> Nullable<Timestamp>,
+        settled -> BigInt,
+    }
+}
+
+table! {
+    site_progress (site_id) {
+        site_id -> Text,
+        first_test_at -> Nullable<Timestamp>,
+        first_test_message -> Nullable<BigInt>,
+        first_test_code -> Nullable<Text>,
+        last_test_at -> Nullable<Timestamp>,
+        tests -> BigInt,
+        tests_accepted -> BigInt,
+        clean_run -> BigInt,
+        scenarios -> BigInt,
+        first_production_at -> Nullable<Timestamp>,
+        last_production_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    stage_change (id) {
+        id -> BigInt,
+        site_id -> Text,
+        at -> Timestamp,
+        event -> Text,
+        before -> Nullable<Text>,
+        after -> Text,
+        actor -> Text,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    site_review (site_id) {
+        site_id -> Text,
+        opened_at -> Timestamp,
+        opened_by -> BigInt,
+        marks -> Text,
+        proposed_by -> Nullable<BigInt>,
+        proposed_at -> Nullable<Timestamp>,
+        proposal -> Nullable<Text>,
+    }
+}
+
+table! {
+    site_event (id) {
+        id -> BigInt,
+        site_id -> Text,
+        at -> Timestamp,
+        kind -> Text,
+        message_id -> Nullable<BigInt>,
+        told_at -> Nullable<Timestamp>,
+    }
+}

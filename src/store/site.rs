@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::schema::{organization, site, site_link};
-use crate::store::{Store, StoreError, profile};
+use crate::store::{Store, StoreError, profile, stage};
 
 /// A Site to be recorded.
 #[derive(Debug, Clone)]
@@ -104,6 +104,7 @@ pub(super) fn create(
     conn: &mut DbConnection,
     new: &NewSite,
     answers: &Answers,
+    actor: &str,
     now: Timestamp,
 ) -> Result<SiteId, StoreError> {
     let id = match &new.id {
@@ -125,6 +126,7 @@ pub(super) fn create(
         ))
         .execute(conn)?;
     profile::create_site_profile(conn, &id, answers, now)?;
+    stage::begin(conn, &id, new.status, actor, now)?;
     profile::place_organization(conn, new.organization, new.county.as_deref(), new.region)?;
     Ok(id)
 }
@@ -141,7 +143,7 @@ impl Store {
             }
             raise_revision(conn)?;
             let answers = Answers::from_iter([("site_name", new.name.as_str())]);
-            let id = create(conn, &new, &answers, now)?;
+            let id = create(conn, &new, &answers, &by.actor, now)?;
             let site = by_id(conn, &id)?;
             let object = format!("site {id}");
             auditor.record(conn, "site.create", &object, None, Some(&told(&site)))?;
@@ -158,28 +160,6 @@ impl Store {
     /// One Site.
     pub async fn site_by_id(&self, id: SiteId) -> Result<Site, StoreError> {
         self.read(move |conn| by_id(conn, &id)).await
-    }
-
-    /// Moves a Site to another status, when its present one permits it.
-    pub async fn site_status_change(
-        &self,
-        id: SiteId,
-        next: SiteStatus,
-        by: By,
-    ) -> Result<Site, StoreError> {
-        let auditor = self.auditor(by.clone());
-        self.write(move |conn| {
-            let before = by_id(conn, &id)?.status;
-            let status = before.change_to(next)?;
-            raise_revision(conn)?;
-            diesel::update(site::table.find(&id))
-                .set((site::status.eq(status), site::updated_at.eq(by.at)))
-                .execute(conn)?;
-            let (object, before, after) = (format!("site {id}"), before.word(), status.word());
-            auditor.record(conn, "site.status", &object, Some(before), Some(after))?;
-            by_id(conn, &id)
-        })
-        .await
     }
 
     /// Sets the state of the link between a Sending Facility and a Site; makes the link when there is none.

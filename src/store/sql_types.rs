@@ -10,8 +10,9 @@ use crate::domain::{
     Control, Course, CredentialId, CredentialState, DeliveryState, DraftKind, DraftState, Effect,
     EmailAddress, Environment, FailureClass, LetterState, LinkPurpose, LinkStatus, MembershipState,
     MessageId, MessageState, OrganizationId, OrganizationState, PasskeyId, PassphraseHash,
-    RegionCode, RequestId, RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteId,
-    SiteKind, SiteStatus, StaffRole, Timestamp, UserId,
+    RegionCode, RequestId, RequestKind, RequestNoteKind, RequestState, Role, SecretHash,
+    SiteEventKind, SiteId, SiteKind, SiteStatus, StaffRole, StageEvent, TallyScope, Timestamp,
+    UserId,
 };
 
 macro_rules! text_column {
@@ -63,10 +64,13 @@ text_column!(
     RequestNoteKind,
     RequestState,
     Role,
+    SiteEventKind,
     SiteId,
     SiteKind,
     SiteStatus,
     StaffRole,
+    StageEvent,
+    TallyScope,
     UserId
 );
 

@@ -13,6 +13,7 @@ mod catalogue;
 mod charset;
 mod check;
 mod codes;
+mod content;
 mod elements;
 mod example;
 mod facts;
@@ -32,7 +33,7 @@ mod vis;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::domain::{Diagnostic, Timestamp};
+use crate::domain::{Content, Diagnostic, Timestamp};
 use crate::hl7::{Header, Message};
 use crate::validation::check::Check;
 use crate::validation::facts::Facts;
@@ -55,6 +56,15 @@ pub struct Validator {
     profiles: Profiles,
 }
 
+/// What came out of the examination of a message.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// Every finding about its content, in the order of its bytes.
+    pub found: Vec<Diagnostic>,
+    /// What it holds, when it is an immunization update.
+    pub content: Content,
+}
+
 impl Validator {
     /// A validator over these code tables.
     ///
@@ -74,12 +84,24 @@ impl Validator {
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Diagnostic> {
+        self.examine(message, header, policy, now).found
+    }
+
+    /// The findings of [`Self::check`], and what the message holds; at strictness `lenient` neither.
+    pub fn examine(
+        &self,
+        message: &Message<'_>,
+        header: &Header<'_>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Examined {
         if policy.strictness() == Strictness::Lenient {
-            return vec![];
+            return Examined::default();
         }
         let Some(profile) = self.profile(message, header) else {
-            return vec![];
+            return Examined::default();
         };
+        let mut content = Content::default();
         let layout = Layout::of(message, profile);
         let mut check = Check {
             message,
@@ -101,6 +123,8 @@ impl Validator {
             vis::check(&mut check, &facts);
             quality::check(&mut check, &facts);
             cair::check(&mut check, &facts);
+            let sharing = check.first(*b"PD1").and_then(|pd1| check::text(pd1, 12, 0));
+            content = content::of(&facts, sharing);
         }
         let mut weighed = cascade::weigh(&mut check, policy);
         // What is about the message as a whole comes last.
@@ -110,7 +134,7 @@ impl Validator {
         let mut found: Vec<_> =
             weighed.iter().filter_map(|(finding, verdict)| finding.diagnostic(verdict)).collect();
         Diagnostic::settle(&mut found);
-        found
+        Examined { found, content }
     }
 
     /// The profile that a message is judged by: the one that MSH-21 names if it fits MSH-9, else the usual one for MSH-9.

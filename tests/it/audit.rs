@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use izportal::app::Base;
-use izportal::domain::{By, Control, Environment, LinkStatus, SiteKind, SiteStatus, Timestamp};
+use izportal::domain::{
+    By, Control, Environment, LinkStatus, SiteKind, SiteStatus, StageEvent, Timestamp,
+};
 use izportal::store::{AuditFilter, NewCredential, Store, StoreError, Verdict};
 
 use crate::support::{TestApp, TestDatabase, everything_logged, msa, tester, vxu};
@@ -38,7 +40,7 @@ async fn each_change_of_the_registry_is_told_with_what_held_before_and_after() {
     app.link("SF-000001", "DE-000001", LinkStatus::Active).await;
     app.link("SF-000001", "DE-000001", LinkStatus::Ended).await;
     let site = "DE-000001".parse().unwrap();
-    app.store().site_status_change(site, SiteStatus::Suspended, tester()).await.unwrap();
+    app.store().site_step(site, StageEvent::Suspended, None, tester()).await.unwrap();
     let sender = app.credential("DE-000001", Environment::Test).await;
     app.store().credential_revoke(sender.username.clone(), tester()).await.unwrap();
 
@@ -102,7 +104,7 @@ async fn a_change_that_fails_leaves_nothing_in_the_trail() {
     let before = verdict(&app).await;
 
     let site = "DE-000001".parse().unwrap();
-    let refused = app.store().site_status_change(site, SiteStatus::Production, tester()).await;
+    let refused = app.store().site_step(site, StageEvent::Reopened, None, tester()).await;
     let double = NewCredential {
         site: "DE-999999".parse().unwrap(),
         environment: Environment::Test,

@@ -270,10 +270,13 @@ fn what_cannot_be_done_is_exit_code_1_and_says_why() {
     ];
     create_site(&installation, &["--county", "Alameda", "--id", "DE-000007"]);
     installation.admin(&["credential", "issue", "DE-000007", "test"]);
-    installation.admin(&["site", "status", "DE-000007", "withdrawn"]);
+    installation.admin(&["site", "step", "DE-000007", "withdrawn", "--reason", "closed"]);
     let cases: [(&[&str], &str); 8] = [
         (&["site", "show", "DE-999999"], "no Site DE-999999"),
-        (&["site", "status", "DE-000007", "production"], "a withdrawn Site stays withdrawn"),
+        (
+            &["site", "step", "DE-000007", "reopened", "--reason", "again"],
+            "a withdrawn Site stays withdrawn",
+        ),
         (&["credential", "issue", "DE-999999", "test"], "no Site DE-999999"),
         (&["credential", "issue", "DE-000007", "test"], "that name or ID is taken"),
         (&["credential", "revoke", "nobody"], "no credential nobody"),

@@ -10,7 +10,7 @@ use izportal::app::Base;
 use izportal::client::client_config;
 use izportal::domain::CREDENTIAL_PURPOSE;
 use izportal::domain::{
-    ClientKeyPin, Environment, LinkStatus, Password, SiteKind, SiteStatus, Timestamp,
+    ClientKeyPin, Environment, LinkStatus, Password, SiteKind, SiteStatus, StageEvent, Timestamp,
 };
 use izportal::store::NewCredential;
 use rcgen::{
@@ -204,9 +204,9 @@ async fn a_site_that_is_suspended_while_it_sends_is_refused_and_let_in_again() {
     let base = app.other_process().await;
 
     let before = app.submit(&sender, &vxu("ONE", &[])).await;
-    base.store.site_status_change(site.clone(), SiteStatus::Suspended, tester()).await.unwrap();
+    base.store.site_step(site.clone(), StageEvent::Suspended, None, tester()).await.unwrap();
     let suspended = app.submit(&sender, &vxu("TWO", &[])).await;
-    base.store.site_status_change(site, SiteStatus::Production, tester()).await.unwrap();
+    base.store.site_step(site, StageEvent::Reinstated, None, tester()).await.unwrap();
     let after = app.submit(&sender, &vxu("THREE", &[])).await;
 
     assert!(is_aa(&before));

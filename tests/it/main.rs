@@ -29,6 +29,7 @@
 //! - `outcome`: what became of a message, asked by its sender
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
+//! - `progress`: messages are counted, Sites move by themselves as far as they may, and by two people into production
 //! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
 //! - `queries`: relayed while the sender waits, unchanged, never repeated
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
@@ -79,6 +80,7 @@ mod outage;
 mod outcome;
 mod pages;
 mod privacy;
+mod progress;
 mod quality_suite;
 mod queries;
 mod queue;

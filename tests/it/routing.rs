@@ -1,6 +1,6 @@
 //! Site, region, environment; refusals with their ERR.
 
-use izportal::domain::{Environment, LinkStatus, MessageState, SiteKind, SiteStatus};
+use izportal::domain::{Environment, LinkStatus, MessageState, SiteKind, SiteStatus, StageEvent};
 
 use crate::support::{Sender, TestApp, errors, msa, replace_field, tester, vxu};
 
@@ -511,7 +511,7 @@ async fn a_stopped_sender_is_not_let_in_at_all() {
     let sender = app.test_sender().await;
     app.submit(&sender, &vxu("BEFORE", &[])).await.hl7();
     let id = "DE-000001".parse().unwrap();
-    app.store().site_status_change(id, SiteStatus::Suspended, tester()).await.unwrap();
+    app.store().site_step(id, StageEvent::Suspended, None, tester()).await.unwrap();
 
     let (name, _, _, detail) = app.submit(&sender, &vxu("AFTER", &[])).await.fault();
 

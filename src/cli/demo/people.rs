@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::app::Base;
+use crate::app::{self, Base};
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::domain::{
     AccountId, By, Course, OneTimeToken, OrganizationId, Password, Role, ServerKey, StaffGrant,
     StaffRole, Timestamp, TrainingNeed,
 };
-use crate::sites::{Browser, INVITATION_WITHIN, NewUser, SignIn, Sites, SitesSettings};
+use crate::sites::{Browser, INVITATION_WITHIN, NewUser, SignIn, Sites};
 use crate::store::{LinkSecret, NewTraining};
 
 /// How somebody of the demonstration signs in.
@@ -36,12 +36,9 @@ pub(super) async fn invite_people(
     clinic: OrganizationId,
     facility: OrganizationId,
 ) -> Result<Vec<Person>, Failure> {
-    let settings = SitesSettings {
-        public_url: format!("https://localhost:{}", config.server.listen.port()),
-        help_desk: config.portal.help_desk.clone(),
-        training_videos: config.portal.training_videos.clone(),
-    };
-    let sites = Sites::new(std::sync::Arc::clone(&base.store), base.key.clone(), settings);
+    let public_url = format!("https://localhost:{}", config.server.listen.port());
+    let sites =
+        app::sites(config, std::sync::Arc::clone(&base.store), base.key.clone(), &public_url);
     let mut people = vec![];
     for role in StaffRole::ALL {
         let (account, email) = staff(&sites, *role).await?;

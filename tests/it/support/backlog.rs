@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use izportal::app::Base;
 use izportal::config::Config;
-use izportal::domain::{Environment, MessageRecord, MessageState, SiteId, Timestamp};
+use izportal::domain::{Content, Environment, MessageRecord, MessageState, SiteId, Timestamp};
 use izportal::store::{Acceptance, Accepted, NewDelivery, Part, Store};
 
 use crate::support::program::Installation;
@@ -52,6 +52,7 @@ fn acceptance(store: &Store, number: usize) -> Acceptance {
         }),
         closed: false,
         replacing: None,
+        content: Content::default(),
         conflict_after: now,
         diagnostics: vec![],
         record: MessageRecord {

@@ -1,0 +1,11 @@
+DROP TABLE site_event;
+DROP TABLE site_review;
+DROP INDEX site_by_status;
+DROP TABLE stage_change;
+DROP TABLE site_progress;
+DROP TABLE tally_mark;
+DROP TABLE finding_tally;
+DROP TABLE tally;
+DROP INDEX message_by_site;
+DROP INDEX message_by_sender;
+ALTER TABLE message DROP COLUMN content;

@@ -1,0 +1,765 @@
+//! Counting messages after the fact: roll-ups by day, the progress of Sites, and the events that letters are written from.
+//!
+//! The message path writes none of this. A worker reads what has come in and what was settled since its mark, a batch at a
+//! time, and writes counts and mark in one transaction; two nodes that count at once find out by the mark.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use chrono::{NaiveTime, Timelike as _};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use crate::domain::{
+    By, Content, Criteria, DeliveryState, Environment, MessageId, MessageState, RECENT_TESTS,
+    RegionCode, Scenarios, SiteEvent, SiteEventKind, SiteId, SiteKind, SiteProgress, SiteStatus,
+    StageEvent, Tally, TallyScope, Timestamp, finding_place,
+};
+use crate::store::connection::{DbConnection, on_either};
+use crate::store::directory::Directory;
+use crate::store::schema::{
+    delivery, diagnostic, finding_tally, message, site, site_event, site_profile, site_progress,
+    tally, tally_mark,
+};
+use crate::store::{Store, StoreError, stage};
+
+/// Messages that are counted in one transaction at most.
+const BATCH: i64 = 1_000;
+
+/// A message may be committed after one with a later identifier; only what is older than this is counted.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// Counts of a subject since the beginning of a day or hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TallyRow {
+    /// Whose.
+    pub subject: String,
+    /// Test or production.
+    pub environment: Environment,
+    /// The first moment of the day (of [`TallyScope::RegionHour`]: of the hour), UTC.
+    pub since: Timestamp,
+    /// The counts.
+    pub tally: Tally,
+}
+
+/// How often a rule found something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingCount {
+    /// The rule.
+    pub rule: String,
+    /// Where, such as `PID-11.5`.
+    pub place: String,
+    /// ERR-4.
+    pub severity: String,
+    /// How often.
+    pub number: i64,
+}
+
+/// Which counts are asked for.
+#[derive(Debug, Clone)]
+pub struct TallyFilter {
+    /// Of what.
+    pub scope: TallyScope,
+    /// Of which one; none: all of the scope.
+    pub subject: Option<String>,
+    /// Test or production.
+    pub environment: Environment,
+    /// From this moment on.
+    pub from: Timestamp,
+    /// Before this moment.
+    pub until: Timestamp,
+}
+
+type Mark = (i64, Option<Timestamp>, i64);
+
+/// A message as it is counted.
+struct Received {
+    id: MessageId,
+    at: Timestamp,
+    sender: SiteId,
+    environment: Environment,
+    site: Option<SiteId>,
+    region: Option<RegionCode>,
+    is_query: bool,
+    state: MessageState,
+    ack_code: String,
+    content: Content,
+}
+
+type ReceivedRow = (
+    MessageId,
+    Timestamp,
+    SiteId,
+    Environment,
+    Option<SiteId>,
+    Option<RegionCode>,
+    String,
+    MessageState,
+    String,
+    i64,
+);
+
+impl From<ReceivedRow> for Received {
+    fn from(row: ReceivedRow) -> Self {
+        let (id, at, sender, environment, site, region, kind, state, ack_code, content) = row;
+        let content = Content::from_bits(content);
+        let is_query = kind.starts_with("QBP");
+        Self { id, at, sender, environment, site, region, is_query, state, ack_code, content }
+    }
+}
+
+impl Received {
+    /// The responsible Site, or the sender when there was none.
+    fn subject(&self) -> &SiteId {
+        self.site.as_ref().unwrap_or(&self.sender)
+    }
+
+    const fn was_taken(&self) -> bool {
+        !matches!(self.state, MessageState::Refused)
+    }
+
+    fn is_good(&self) -> bool {
+        self.was_taken() && self.ack_code == "AA"
+    }
+}
+
+/// A delivery whose registry answered.
+struct Settled {
+    message: MessageId,
+    at: Timestamp,
+    sender: SiteId,
+    environment: Environment,
+    site: Option<SiteId>,
+    region: RegionCode,
+    was_rejected: bool,
+}
+
+/// Scope, subject, environment, and the beginning of the day or hour.
+type TallyKey = (TallyScope, String, Environment, Timestamp);
+
+/// Rule, place and severity.
+type FindingKey = (String, String, String);
+
+/// What is written down in one transaction.
+#[derive(Default)]
+struct Counts {
+    tallies: BTreeMap<TallyKey, Tally>,
+    findings: BTreeMap<(TallyKey, FindingKey), i64>,
+}
+
+/// What is known of a Site when its messages are counted.
+struct Known {
+    kind: SiteKind,
+    region: Option<RegionCode>,
+    vendor: Option<String>,
+}
+
+/// The batch that is to be counted.
+struct Batch {
+    mark: Mark,
+    received: Vec<Received>,
+    findings: HashMap<MessageId, Vec<FindingKey>>,
+    settled: Vec<Settled>,
+    known: HashMap<SiteId, Known>,
+}
+
+fn day_of(moment: Timestamp) -> Timestamp {
+    Timestamp::from_naive(moment.as_naive().date().and_time(NaiveTime::MIN))
+}
+
+fn hour_of(moment: Timestamp) -> Timestamp {
+    let naive = moment.as_naive();
+    let time = NaiveTime::from_hms_opt(naive.hour(), 0, 0).unwrap_or(NaiveTime::MIN);
+    Timestamp::from_naive(naive.date().and_time(time))
+}
+
+impl Batch {
+    /// Of what a message counts: its Site, its Sending Facility, the EHR's vendor, its region by day and by hour.
+    fn subjects(
+        &self,
+        sender: &SiteId,
+        site: Option<&SiteId>,
+        region: Option<RegionCode>,
+        at: Timestamp,
+    ) -> Vec<(TallyScope, String, Timestamp)> {
+        let subject = site.unwrap_or(sender);
+        let (day, known) = (day_of(at), self.known.get(subject));
+        let mut all = vec![(TallyScope::Site, subject.to_string(), day)];
+        let sends_for_others =
+            self.known.get(sender).is_some_and(|one| one.kind == SiteKind::SendingFacility);
+        if sends_for_others {
+            all.push((TallyScope::Facility, sender.to_string(), day));
+        }
+        if let Some(vendor) = known.and_then(|one| one.vendor.clone()) {
+            all.push((TallyScope::Vendor, vendor, day));
+        }
+        if let Some(region) = region.or_else(|| known.and_then(|one| one.region)) {
+            all.push((TallyScope::Region, region.to_string(), day));
+            all.push((TallyScope::RegionHour, region.to_string(), hour_of(at)));
+        }
+        all
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for one in &self.received {
+            let subjects = self.subjects(&one.sender, one.site.as_ref(), one.region, one.at);
+            for (scope, subject, since) in subjects {
+                if scope != TallyScope::RegionHour {
+                    for found in self.findings.get(&one.id).into_iter().flatten() {
+                        let key = (scope, subject.clone(), one.environment, since);
+                        *counts.findings.entry((key, found.clone())).or_default() += 1;
+                    }
+                }
+                let tally =
+                    counts.tallies.entry((scope, subject, one.environment, since)).or_default();
+                tally.count(one.is_query, one.state, &one.ack_code, one.content);
+            }
+        }
+        for one in &self.settled {
+            let subjects = self.subjects(&one.sender, one.site.as_ref(), Some(one.region), one.at);
+            for (scope, subject, since) in subjects {
+                let tally =
+                    counts.tallies.entry((scope, subject, one.environment, since)).or_default();
+                if one.was_rejected {
+                    tally.rejected += 1;
+                } else {
+                    tally.delivered += 1;
+                }
+            }
+        }
+        counts
+    }
+
+    /// Whose progress changes: the responsible Site, and its sender when that is another one.
+    fn movers(&self) -> BTreeSet<&SiteId> {
+        self.received
+            .iter()
+            .filter(|one| !one.is_query)
+            .flat_map(|one| [one.subject(), &one.sender])
+            .filter(|id| self.known.contains_key(*id))
+            .collect()
+    }
+}
+
+fn read_batch(
+    conn: &mut DbConnection,
+    directory: &Directory,
+    now: Timestamp,
+) -> Result<Batch, StoreError> {
+    let mark = tally_mark::table
+        .find(1)
+        .select((tally_mark::received, tally_mark::settled_at, tally_mark::settled))
+        .first::<Mark>(conn)?;
+    let until = now.minus(MARGIN);
+    let received: Vec<Received> = message::table
+        .filter(message::id.gt(mark.0))
+        .filter(message::id.lt(MessageId::first_at(until)))
+        .order(message::id.asc())
+        .limit(BATCH)
+        .select((
+            message::id,
+            message::received_at,
+            message::sender_id,
+            message::environment,
+            message::site_id,
+            message::region,
+            message::message_type,
+            message::state,
+            message::ack_code,
+            message::content,
+        ))
+        .load::<ReceivedRow>(conn)?
+        .into_iter()
+        .map(Received::from)
+        .collect();
+    let ids: Vec<MessageId> = received.iter().map(|one| one.id).collect();
+    let mut findings: HashMap<MessageId, Vec<_>> = HashMap::new();
+    let rows: Vec<(MessageId, String, String, String)> = on_either!(conn, conn => diagnostic::table
+        .filter(diagnostic::message_id.eq_any(&ids))
+        .filter(diagnostic::severity.ne("I"))
+        .select((diagnostic::message_id, diagnostic::rule, diagnostic::location, diagnostic::severity))
+        .load(conn)?);
+    for (id, rule, location, severity) in rows {
+        findings.entry(id).or_default().push((rule, finding_place(&location), severity));
+    }
+    let settled = read_settled(conn, &mark, until)?;
+    let mut known = HashMap::new();
+    let sites: BTreeSet<&SiteId> = received
+        .iter()
+        .flat_map(|one| [Some(&one.sender), one.site.as_ref()])
+        .chain(settled.iter().flat_map(|one| [Some(&one.sender), one.site.as_ref()]))
+        .flatten()
+        .collect();
+    let wanted: Vec<&SiteId> = sites.iter().copied().collect();
+    let vendors: HashMap<SiteId, Option<String>> = on_either!(conn, conn => site_profile::table
+        .filter(site_profile::site_id.eq_any(&wanted))
+        .select((site_profile::site_id, site_profile::ehr_vendor))
+        .load::<(SiteId, Option<String>)>(conn)?)
+    .into_iter()
+    .collect();
+    for id in sites {
+        if let Some(site) = directory.site(id.as_str()) {
+            let vendor = vendors.get(id).cloned().flatten();
+            known.insert(id.clone(), Known { kind: site.kind, region: site.region, vendor });
+        }
+    }
+    Ok(Batch { mark, received, findings, settled, known })
+}
+
+fn read_settled(
+    conn: &mut DbConnection,
+    (_, settled_at, settled): &Mark,
+    until: Timestamp,
+) -> Result<Vec<Settled>, StoreError> {
+    type Row = (
+        MessageId,
+        Option<Timestamp>,
+        SiteId,
+        Environment,
+        Option<SiteId>,
+        RegionCode,
+        DeliveryState,
+    );
+    let from = settled_at.unwrap_or_else(|| MessageId(0).moment());
+    let (later, same) =
+        (delivery::settled_at.gt(Some(from)), delivery::message_id.gt(settled).nullable());
+    let rows = delivery::table
+        .inner_join(message::table.on(message::id.eq(delivery::message_id)))
+        .filter(delivery::settled_at.ge(Some(from)))
+        .filter(later.or(same))
+        .filter(delivery::settled_at.lt(Some(until)))
+        .order((delivery::settled_at.asc(), delivery::message_id.asc()))
+        .limit(BATCH)
+        .select((
+            delivery::message_id,
+            delivery::settled_at,
+            message::sender_id,
+            delivery::environment,
+            message::site_id,
+            delivery::region,
+            delivery::state,
+        ))
+        .load::<Row>(conn)?;
+    let told = |(message, at, sender, environment, site, region, state): Row| {
+        Some(Settled {
+            message,
+            at: at?,
+            sender,
+            environment,
+            site,
+            region,
+            was_rejected: state == DeliveryState::Rejected,
+        })
+    };
+    Ok(rows.into_iter().filter_map(told).collect())
+}
+
+type ProgressRow = (
+    SiteId,
+    Option<Timestamp>,
+    Option<MessageId>,
+    Option<String>,
+    Option<Timestamp>,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<Timestamp>,
+    Option<Timestamp>,
+);
+
+fn from_row(row: ProgressRow) -> SiteProgress {
+    let (site, at, message, code, last_test_at, tests, tests_accepted, run, scenarios, first, last) =
+        row;
+    SiteProgress {
+        site,
+        first_test: at.zip(message).zip(code).map(|((at, message), code)| (at, message, code)),
+        last_test_at,
+        tests,
+        tests_accepted,
+        clean_run: run,
+        scenarios: Scenarios::from_bits(scenarios),
+        first_production_at: first,
+        last_production_at: last,
+    }
+}
+
+/// How far a Site is; nothing is known of one that has sent nothing.
+pub(super) fn progress(conn: &mut DbConnection, id: &SiteId) -> Result<SiteProgress, StoreError> {
+    let row = site_progress::table.find(id).first::<ProgressRow>(conn).optional()?;
+    Ok(row.map_or_else(|| SiteProgress::none(id.clone()), from_row))
+}
+
+fn keep_progress(conn: &mut DbConnection, new: &SiteProgress) -> Result<(), StoreError> {
+    let (first_at, first_message, first_code) = match &new.first_test {
+        Some((at, message, code)) => (Some(*at), Some(*message), Some(code.as_str())),
+        None => (None, None, None),
+    };
+    let values = (
+        site_progress::first_test_at.eq(first_at),
+        site_progress::first_test_message.eq(first_message),
+        site_progress::first_test_code.eq(first_code),
+        site_progress::last_test_at.eq(new.last_test_at),
+        site_progress::tests.eq(new.tests),
+        site_progress::tests_accepted.eq(new.tests_accepted),
+        site_progress::clean_run.eq(new.clean_run),
+        site_progress::scenarios.eq(new.scenarios.bits()),
+        site_progress::first_production_at.eq(new.first_production_at),
+        site_progress::last_production_at.eq(new.last_production_at),
+    );
+    if diesel::update(site_progress::table.find(&new.site)).set(values).execute(conn)? == 0 {
+        diesel::insert_into(site_progress::table)
+            .values((site_progress::site_id.eq(&new.site), values))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+fn note_event(
+    conn: &mut DbConnection,
+    site: &SiteId,
+    kind: SiteEventKind,
+    message: Option<MessageId>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::insert_into(site_event::table)
+        .values((
+            site_event::site_id.eq(site),
+            site_event::at.eq(at),
+            site_event::kind.eq(kind),
+            site_event::message_id.eq(message),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Counts one message towards the progress of a Site. Gives what its people are told, if anything.
+fn moved(progress: &mut SiteProgress, one: &Received) -> Option<SiteEventKind> {
+    if one.environment == Environment::Production {
+        progress.last_production_at = Some(one.at);
+        if one.was_taken() && progress.first_production_at.is_none() {
+            progress.first_production_at = Some(one.at);
+        }
+        return None;
+    }
+    let good = one.is_good();
+    let told = match &progress.first_test {
+        None => Some(SiteEventKind::FirstTest),
+        // After a good message, or a run of them, the first that fails; and the first good one after those that failed.
+        Some(_) if !good && progress.clean_run > 0 => Some(SiteEventKind::TestFailed),
+        Some(_) if good && progress.clean_run == 0 => Some(SiteEventKind::TestGoodAgain),
+        Some(_) => None,
+    };
+    if progress.first_test.is_none() {
+        progress.first_test = Some((one.at, one.id, one.ack_code.clone()));
+    }
+    progress.last_test_at = Some(one.at);
+    progress.tests += 1;
+    if one.was_taken() {
+        progress.tests_accepted += 1;
+        progress.scenarios = progress.scenarios.and(one.content.scenarios());
+    }
+    progress.clean_run = if good { progress.clean_run + 1 } else { 0 };
+    told
+}
+
+/// Counts of the latest messages of a Site in an environment, newest first: at most `limit`, none older than `from`.
+fn recent(
+    conn: &mut DbConnection,
+    id: &SiteId,
+    environment: Environment,
+    from: MessageId,
+    limit: i64,
+) -> Result<Tally, StoreError> {
+    type Row = (MessageId, String, MessageState, String, i64);
+    let columns =
+        (message::id, message::message_type, message::state, message::ack_code, message::content);
+    let mut rows = message::table
+        .filter(message::sender_id.eq(id))
+        .filter(message::environment.eq(environment))
+        .filter(message::id.ge(from))
+        .order(message::id.desc())
+        .limit(limit)
+        .select(columns)
+        .load::<Row>(conn)?;
+    rows.extend(
+        message::table
+            .filter(message::site_id.eq(id))
+            .filter(message::site_id.ne(message::sender_id.nullable()))
+            .filter(message::environment.eq(environment))
+            .filter(message::id.ge(from))
+            .order(message::id.desc())
+            .limit(limit)
+            .select(columns)
+            .load::<Row>(conn)?,
+    );
+    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
+    let mut tally = Tally::default();
+    for (_, kind, state, ack_code, content) in rows.iter().take(usize::try_from(limit).unwrap_or(0))
+    {
+        let content = Content::from_bits(*content);
+        tally.count(kind.starts_with("QBP"), *state, ack_code, content);
+    }
+    Ok(tally)
+}
+
+/// Writes the counts of a batch on top of what is there.
+fn keep_counts(conn: &mut DbConnection, counts: Counts) -> Result<(), StoreError> {
+    for ((scope, subject, environment, since), more) in counts.tallies {
+        let key = (scope, subject.as_str(), environment, since);
+        let known =
+            tally::table.find(key).select(tally::counts).first::<String>(conn).optional()?;
+        let mut sum: Tally =
+            known.and_then(|counts| serde_json::from_str(&counts).ok()).unwrap_or_default();
+        sum.add(&more);
+        let counts = serde_json::to_string(&sum).unwrap_or_default();
+        let row = (
+            tally::scope.eq(scope),
+            tally::subject.eq(&subject),
+            tally::environment.eq(environment),
+            tally::since.eq(since),
+            tally::counts.eq(&counts),
+        );
+        on_either!(conn, conn => diesel::insert_into(tally::table)
+            .values(row)
+            .on_conflict((tally::scope, tally::subject, tally::environment, tally::since))
+            .do_update()
+            .set(tally::counts.eq(excluded(tally::counts)))
+            .execute(conn)?);
+    }
+    for (((scope, subject, environment, since), (rule, place, severity)), number) in counts.findings
+    {
+        let row = (
+            finding_tally::scope.eq(scope),
+            finding_tally::subject.eq(&subject),
+            finding_tally::environment.eq(environment),
+            finding_tally::since.eq(since),
+            finding_tally::rule.eq(&rule),
+            finding_tally::location.eq(&place),
+            finding_tally::severity.eq(&severity),
+            finding_tally::number.eq(number),
+        );
+        on_either!(conn, conn => diesel::insert_into(finding_tally::table)
+            .values(row)
+            .on_conflict((
+                finding_tally::scope,
+                finding_tally::subject,
+                finding_tally::environment,
+                finding_tally::since,
+                finding_tally::rule,
+                finding_tally::location,
+                finding_tally::severity,
+            ))
+            .do_update()
+            .set(finding_tally::number.eq(finding_tally::number + excluded(finding_tally::number)))
+            .execute(conn)?);
+    }
+    Ok(())
+}
+
+/// Moves the progress of every Site of the batch, and the Sites themselves where it is enough. Gives the steps taken.
+fn keep_progresses(
+    conn: &mut DbConnection,
+    batch: &Batch,
+    criteria: &Criteria,
+    by: &By,
+) -> Result<Vec<(SiteId, SiteStatus, SiteStatus)>, StoreError> {
+    let mut steps = vec![];
+    for id in batch.movers() {
+        let mut now = progress(conn, id)?;
+        let theirs = |one: &&Received| !one.is_query && (one.subject() == id || one.sender == *id);
+        for one in batch.received.iter().filter(theirs) {
+            if let Some(kind) = moved(&mut now, one) {
+                note_event(conn, id, kind, Some(one.id), one.at)?;
+            }
+        }
+        keep_progress(conn, &now)?;
+        let mut status = site::table.find(id).select(site::status).first::<SiteStatus>(conn)?;
+        if status == SiteStatus::Registered {
+            let (before, after) = stage::step(conn, id, StageEvent::FirstMessage, None, by)?;
+            steps.push((id.clone(), before, after));
+            status = after;
+        }
+        if status == SiteStatus::Testing && now.clean_run >= criteria.clean_run {
+            let recent = recent(conn, id, Environment::Test, MessageId(0), RECENT_TESTS)?;
+            if criteria.testing(&now, &recent).iter().all(|one| one.met) {
+                let (before, after) = stage::step(conn, id, StageEvent::CriteriaMet, None, by)?;
+                steps.push((id.clone(), before, after));
+            }
+        }
+    }
+    for one in batch.settled.iter().filter(|one| one.was_rejected) {
+        let subjects =
+            [one.site.as_ref(), Some(&one.sender).filter(|id| one.site.as_ref() != Some(*id))];
+        for id in subjects.into_iter().flatten().filter(|id| batch.known.contains_key(*id)) {
+            note_event(conn, id, SiteEventKind::RejectedLater, Some(one.message), one.at)?;
+        }
+    }
+    Ok(steps)
+}
+
+impl Store {
+    /// Counts the next messages that came in or were settled: roll-ups, progress, events, and the steps that Sites take by
+    /// themselves. Gives how many; 0: nothing is left, or another node has counted them.
+    pub async fn tally_next(
+        &self,
+        criteria: Criteria,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let directory = self.directory();
+        let batch = self.read(move |conn| read_batch(conn, &directory, now)).await?;
+        let number = batch.received.len() + batch.settled.len();
+        if number == 0 {
+            return Ok(0);
+        }
+        let by = By::system(now);
+        let auditor = self.auditor(by.clone());
+        self.write(move |conn| {
+            let received = batch.received.last().map_or(batch.mark.0, |one| one.id.0);
+            let (settled_at, settled) = batch
+                .settled
+                .last()
+                .map_or((batch.mark.1, batch.mark.2), |one| (Some(one.at), one.message.0));
+            let unmoved = tally_mark::table
+                .find(1)
+                .filter(tally_mark::received.eq(batch.mark.0))
+                .filter(tally_mark::settled.eq(batch.mark.2));
+            let moved = diesel::update(unmoved)
+                .set((
+                    tally_mark::received.eq(received),
+                    tally_mark::settled_at.eq(settled_at),
+                    tally_mark::settled.eq(settled),
+                ))
+                .execute(conn)?;
+            if moved == 0 {
+                return Ok(0);
+            }
+            keep_counts(conn, batch.counts())?;
+            for (id, before, after) in keep_progresses(conn, &batch, &criteria, &by)? {
+                let object = format!("site {id}");
+                auditor.record(
+                    conn,
+                    "site.status",
+                    &object,
+                    Some(before.word()),
+                    Some(after.word()),
+                )?;
+            }
+            Ok(number)
+        })
+        .await
+    }
+
+    /// What happened to a Site's messages that its people are told of, newest first.
+    pub async fn site_events(&self, id: SiteId, limit: i64) -> Result<Vec<SiteEvent>, StoreError> {
+        type Row = (i64, SiteId, Timestamp, SiteEventKind, Option<MessageId>, Option<Timestamp>);
+        self.read(move |conn| {
+            let rows = site_event::table
+                .filter(site_event::site_id.eq(&id))
+                .order(site_event::id.desc())
+                .limit(limit)
+                .load::<Row>(conn)?;
+            let told = |(id, site, at, kind, message, told_at)| SiteEvent {
+                id,
+                site,
+                at,
+                kind,
+                message,
+                told_at,
+            };
+            Ok(rows.into_iter().map(told).collect())
+        })
+        .await
+    }
+
+    /// How far a Site is.
+    pub async fn progress_of(&self, id: SiteId) -> Result<SiteProgress, StoreError> {
+        self.read(move |conn| progress(conn, &id)).await
+    }
+
+    /// Counts of the latest test messages of a Site, at most [`RECENT_TESTS`].
+    pub async fn recent_tests(&self, id: SiteId) -> Result<Tally, StoreError> {
+        self.read(move |conn| recent(conn, &id, Environment::Test, MessageId(0), RECENT_TESTS))
+            .await
+    }
+
+    /// Counts of the test messages of a Site since its review began, of the latest 5,000.
+    pub async fn window_tally(
+        &self,
+        id: SiteId,
+        opened_at: Timestamp,
+    ) -> Result<Tally, StoreError> {
+        let from = MessageId::first_at(opened_at);
+        self.read(move |conn| recent(conn, &id, Environment::Test, from, 5_000)).await
+    }
+
+    /// Counts by subject and day (or hour), in the order of both.
+    pub async fn tally_list(&self, filter: TallyFilter) -> Result<Vec<TallyRow>, StoreError> {
+        type Row = (String, Environment, Timestamp, String);
+        self.read(move |conn| {
+            let mut query = tally::table
+                .filter(tally::scope.eq(filter.scope))
+                .filter(tally::environment.eq(filter.environment))
+                .filter(tally::since.ge(filter.from))
+                .filter(tally::since.lt(filter.until))
+                .order((tally::subject.asc(), tally::since.asc()))
+                .select((tally::subject, tally::environment, tally::since, tally::counts))
+                .into_boxed();
+            if let Some(subject) = filter.subject {
+                query = query.filter(tally::subject.eq(subject));
+            }
+            let told = |(subject, environment, since, counts): Row| TallyRow {
+                subject,
+                environment,
+                since,
+                tally: serde_json::from_str(&counts).unwrap_or_default(),
+            };
+            Ok(query.load::<Row>(conn)?.into_iter().map(told).collect())
+        })
+        .await
+    }
+
+    /// The rules that found most, most first.
+    pub async fn finding_counts(
+        &self,
+        filter: TallyFilter,
+        limit: i64,
+    ) -> Result<Vec<FindingCount>, StoreError> {
+        type Row = (String, String, String, i64);
+        self.read(move |conn| {
+            let mut query = finding_tally::table
+                .filter(finding_tally::scope.eq(filter.scope))
+                .filter(finding_tally::environment.eq(filter.environment))
+                .filter(finding_tally::since.ge(filter.from))
+                .filter(finding_tally::since.lt(filter.until))
+                .select((
+                    finding_tally::rule,
+                    finding_tally::location,
+                    finding_tally::severity,
+                    finding_tally::number,
+                ))
+                .into_boxed();
+            if let Some(subject) = filter.subject {
+                query = query.filter(finding_tally::subject.eq(subject));
+            }
+            let mut sums: HashMap<(String, String, String), i64> = HashMap::new();
+            for (rule, place, severity, number) in query.load::<Row>(conn)? {
+                *sums.entry((rule, place, severity)).or_default() += number;
+            }
+            let told =
+                |((rule, place, severity), number)| FindingCount { rule, place, severity, number };
+            let mut all: Vec<_> = sums.into_iter().map(told).collect();
+            all.sort_by(|one, other| {
+                other
+                    .number
+                    .cmp(&one.number)
+                    .then_with(|| one.rule.cmp(&other.rule))
+                    .then_with(|| one.place.cmp(&other.place))
+            });
+            all.truncate(usize::try_from(limit).unwrap_or(0));
+            Ok(all)
+        })
+        .await
+    }
+}
