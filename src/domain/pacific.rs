@@ -22,7 +22,7 @@ impl Timestamp {
     /// The moment at which a day begins in California.
     pub fn pacific_midnight(day: NaiveDate) -> Self {
         let standard = day.and_time(NaiveTime::MIN) + TimeDelta::hours(STANDARD);
-        let hour_less = TimeDelta::hours(if is_daylight(standard) { 1 } else { 0 });
+        let hour_less = TimeDelta::hours(i64::from(is_daylight(standard)));
         Self::from_naive(standard - hour_less)
     }
 

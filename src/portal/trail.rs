@@ -64,11 +64,14 @@ impl Told {
 
 type Values = Map<String, Value>;
 
+/// A request, and the names of the values that it asks for.
+type Asked = (String, BTreeSet<String>);
+
 /// Stands between what holds at once and what staff decide.
 const ASKED: &str = "asked for as request ";
 
 /// The values of a text that tells them as JSON, and the request that holds some of them, with their names.
-fn values(text: &str) -> Option<(Values, Option<(String, BTreeSet<String>)>)> {
+fn values(text: &str) -> Option<(Values, Option<Asked>)> {
     let text = match text.split_once(": ") {
         Some((kind, rest)) if kind.parse::<RequestKind>().is_ok() => rest,
         _ => text,

@@ -78,7 +78,7 @@ async fn a_file_of_the_trail_holds_the_filter_runs_nowhere_and_is_told_itself() 
     let wrong = export("csv", "", "never").await;
     let none = export("xml", "", "").await;
 
-    let today = Timestamp::now().pacific().format("%Y-%m-%d");
+    let today = Timestamp::now().utc().format("%Y-%m-%d");
     let disposition = format!("attachment; filename=\"audit-{today}.csv\"");
     assert_eq!(csv.headers["content-disposition"], disposition.as_str());
     assert!(csv.headers["content-type"].to_str().unwrap().starts_with("text/csv"));

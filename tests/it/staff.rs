@@ -463,10 +463,8 @@ async fn an_update_shows_before_and_after_and_holds_when_approved() {
     let power = users.iter().flat_map(|(_, roles)| roles).find(|one| one.role == Role::Power);
     assert_eq!(power.map(|one| one.state), Some(MembershipState::Inactive));
     app.mail_to("ana@marigold.example", "update was approved").await;
-    let filter = izportal::store::AuditFilter {
-        action: Some("update.approve".to_owned()),
-        ..izportal::store::AuditFilter::default()
-    };
+    let filter =
+        AuditFilter { action: Some("update.approve".to_owned()), ..AuditFilter::default() };
     let told = app.store().audit_list(filter, 1).await.unwrap();
     let before = told[0].before.as_deref().unwrap_or_default();
     assert!(before.contains("\"access_level\":\"clinical\""), "{before}");
