@@ -3,9 +3,9 @@
 //! Rows are written by SQL, as `admin`, the portal and the Gateway would have written them one by one. Nobody of them exists.
 
 use diesel::Connection as _;
-use diesel::connection::SimpleConnection as _;
 #[cfg(feature = "postgres")]
 use diesel::PgConnection;
+use diesel::connection::SimpleConnection as _;
 
 /// How much there is.
 pub(crate) struct Size {
@@ -39,14 +39,18 @@ const VENDOR: &str = "CASE {i} % 5 WHEN 0 THEN 'ChartWell' WHEN 1 THEN 'Medivine
 impl Database {
     pub(crate) fn sqlite(path: &std::path::Path) -> Self {
         let mut conn = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-        conn.batch_execute("PRAGMA busy_timeout = 60000; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000").unwrap();
+        conn.batch_execute(
+            "PRAGMA busy_timeout = 60000; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000",
+        )
+        .unwrap();
         Self::Sqlite(conn)
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(url: &str, schema: &str) -> Self {
         let mut conn = PgConnection::establish(url).unwrap();
-        conn.batch_execute(&format!("SET search_path TO {schema}; SET synchronous_commit TO off")).unwrap();
+        conn.batch_execute(&format!("SET search_path TO {schema}; SET synchronous_commit TO off"))
+            .unwrap();
         Self::Postgres(conn)
     }
 
@@ -66,7 +70,9 @@ impl Database {
     /// `INSERT INTO … SELECT … FROM n`, for `i` from one number to another.
     fn insert(&mut self, from: u64, to: u64, into: &str, select: &str) {
         let numbers = if self.is_sqlite() {
-            format!("WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})")
+            format!(
+                "WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})"
+            )
         } else {
             format!("WITH n (i) AS (SELECT generate_series({from}::bigint, {to}::bigint))")
         };
@@ -81,7 +87,8 @@ impl Database {
             ("ID(", "'DE-' || substr('000000' || (", "'DE-' || right('000000' || ("),
             ("USER(", "'U-' || substr('000000' || (", "'U-' || right('000000' || ("),
         ] {
-            let (head, tail) = if self.is_sqlite() { (sqlite, "), -6)") } else { (postgres, "), 6)") };
+            let (head, tail) =
+                if self.is_sqlite() { (sqlite, "), -6)") } else { (postgres, "), 6)") };
             sql = replaced(&sql, name, head, tail);
         }
         let now = "1795300000";
@@ -97,8 +104,12 @@ impl Database {
             (format!("date_trunc('day', to_timestamp({now} - 86400 * ("), ")) AT TIME ZONE 'UTC')")
         };
         sql = replaced(&sql, "DAY(", &head, tail);
-        if self.is_sqlite() { sql } else { sql.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')").replace("TRUE_", "true") }
-            .replace("TRUE_", "1")
+        if self.is_sqlite() {
+            sql
+        } else {
+            sql.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')").replace("TRUE_", "true")
+        }
+        .replace("TRUE_", "1")
     }
 
     /// Everything.
@@ -127,7 +138,12 @@ impl Database {
         let vendor = VENDOR.replace("{i}", "i");
         let stage = "CASE WHEN i % 10 < 5 THEN 'production' WHEN i % 10 = 5 THEN 'registered' WHEN i % 10 = 6 THEN \
                      'validated' WHEN i % 10 = 7 THEN 'onboarding' ELSE 'testing' END";
-        self.insert(1, sites, "organization (id, name, created_at)", "i, 'Invented Clinic ' || i, AT(40000000 - i)");
+        self.insert(
+            1,
+            sites,
+            "organization (id, name, created_at)",
+            "i, 'Invented Clinic ' || i, AT(40000000 - i)",
+        );
         self.insert(
             1,
             sites,
@@ -160,6 +176,11 @@ impl Database {
             "site_link (facility_id, site_id, status, changed_at)",
             "'SF-000001', ID(i), 'active', AT(9000000)",
         );
+        self.progress(sites, stage);
+        self.accounts(sites, accounts, &region);
+    }
+
+    fn progress(&mut self, sites: u64, stage: &str) {
         self.insert(
             1,
             sites,
@@ -172,6 +193,9 @@ impl Database {
             "site_progress (site_id, first_test_at, first_test_message, first_test_code, last_test_at, tests, tests_accepted, clean_run, scenarios, first_production_at, last_production_at)",
             "ID(i), AT(30000000), 1, 'AE', AT(i * 300), 40 + i % 100, 38 + i % 100, i % 12, 255, AT(20000000), AT(i * 200)",
         );
+    }
+
+    fn accounts(&mut self, sites: u64, accounts: u64, region: &str) {
         self.insert(
             1,
             accounts,
@@ -209,8 +233,11 @@ impl Database {
         let id = format!("(({first} + i * {every}) * 2097152)");
         let ago = format!("(31536000 - i * {every} / 1000)");
         let own = format!("(1 + i * 7919 % {})", size.sites);
-        let site = format!("CASE i % 5 WHEN 0 THEN ID(10000) WHEN 1 THEN ID(1 + i / 5 % 400) ELSE ID({own}) END");
-        let sender = format!("CASE i % 5 WHEN 0 THEN ID(10000) WHEN 1 THEN 'SF-000001' ELSE ID({own}) END");
+        let site = format!(
+            "CASE i % 5 WHEN 0 THEN ID(10000) WHEN 1 THEN ID(1 + i / 5 % 400) ELSE ID({own}) END"
+        );
+        let sender =
+            format!("CASE i % 5 WHEN 0 THEN ID(10000) WHEN 1 THEN 'SF-000001' ELSE ID({own}) END");
         let environment = "CASE WHEN i % 4 = 0 THEN 'test' ELSE 'production' END";
         let region = REGION.replace("{i}", &own);
         let state = "CASE WHEN i % 50 = 0 THEN 'refused' WHEN i % 1000 = 1 THEN 'rejected' WHEN i % 100000 = 3 THEN 'review' ELSE 'delivered' END";
@@ -263,7 +290,10 @@ impl Database {
                 0,
                 sites * DAYS - 1,
                 "tally (scope, subject, environment, since, counts)",
-                &format!("'site', ID(1 + i / {DAYS}), '{environment}', DAY(i % {DAYS}), {}", counts("(20 + i % 80)")),
+                &format!(
+                    "'site', ID(1 + i / {DAYS}), '{environment}', DAY(i % {DAYS}), {}",
+                    counts("(20 + i % 80)")
+                ),
             );
             for (scope, subject, number, days) in [
                 ("region", REGION.replace("{i}", "(i / 365)"), 7, 365),
@@ -274,7 +304,10 @@ impl Database {
                     0,
                     number * days - 1,
                     "tally (scope, subject, environment, since, counts)",
-                    &format!("'{scope}', {subject}, '{environment}', DAY(i % {days}), {}", counts("(2000 + i % 800)")),
+                    &format!(
+                        "'{scope}', {subject}, '{environment}', DAY(i % {days}), {}",
+                        counts("(2000 + i % 800)")
+                    ),
                 );
                 self.insert(
                     0,

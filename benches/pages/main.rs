@@ -8,6 +8,8 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a bench may stop"
 )]
 
@@ -190,7 +192,8 @@ async fn sign_everybody_in(sites: &Sites) -> Vec<(&'static str, String)> {
     for (name, organization) in [("representative", 10_000), ("exchange", 900_000)] {
         let email = format!("{name}@bench.example");
         let user = new(&email, vec![Role::Representative]);
-        let (account, _) = sites.user_add_as(OrganizationId(organization), user, by()).await.unwrap();
+        let (account, _) =
+            sites.user_add_as(OrganizationId(organization), user, by()).await.unwrap();
         let url = sites.account_link(account.id, by()).await.unwrap();
         cookies.push((name, cookie(sites, &email, url, false).await));
     }
@@ -236,7 +239,7 @@ const PAGES: &[(Who, &str)] = &[
     (Who::Staff(StaffRole::Registrar), "/staff/accounts?search=last99"),
     (Who::Staff(StaffRole::Registrar), "/staff/accounts?search=person9999"),
     (Who::Staff(StaffRole::Auditor), "/staff/audit"),
-    (Who::Staff(StaffRole::HelpDesk), "/staff/letters"),
+    (Who::Staff(StaffRole::HelpDesk), "/staff/mail"),
 ];
 
 /// The sample below which so many percent of the samples are.
@@ -266,7 +269,10 @@ fn main() {
             let response = request.header("Accept", "text/html").send().await.unwrap();
             let status = response.status();
             let text = response.text().await.unwrap();
-            assert!(status == 200 && text.trim_end().ends_with("</html>"), "{path}: {status} {text}");
+            assert!(
+                status == 200 && text.trim_end().ends_with("</html>"),
+                "{path}: {status} {text}"
+            );
         };
         runtime.block_on(ask());
         let mut times: Vec<f64> = (0..options.rounds)
