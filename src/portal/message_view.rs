@@ -4,7 +4,8 @@ use crate::domain::{
     Delivery, DeliveryState, DiagnosticRecord, Effect, MessageId, MessageRecord, MessageState,
     SiteEvent, SiteEventKind, SiteId,
 };
-use crate::portal::messages::{environment_name, moment, region_name, state_tag};
+use crate::portal::messages::{environment_name, region_name, state_tag};
+use crate::portal::moment::{Moment, moment};
 use crate::sites::MessageText;
 use crate::store::{ActionRecord, MessageDetail, Store, StoreError};
 use crate::validation::Catalogue;
@@ -91,8 +92,8 @@ const fn effect(effect: Effect) -> &'static str {
 }
 
 /// Something that happened to a message.
-pub(super) struct Moment {
-    pub(super) at: String,
+pub(super) struct Event {
+    pub(super) at: Moment,
     pub(super) what: String,
     pub(super) more: Option<String>,
 }
@@ -130,7 +131,7 @@ pub(super) struct View {
     pub(super) state: &'static str,
     pub(super) tag: &'static str,
     pub(super) findings: Vec<Finding>,
-    pub(super) moments: Vec<Moment>,
+    pub(super) moments: Vec<Event>,
     pub(super) delivery: Vec<(&'static str, String)>,
     pub(super) replaces: Option<MessageId>,
     pub(super) replaced_by: Option<MessageId>,
@@ -189,7 +190,7 @@ pub(super) async fn view(
 fn facts(record: &MessageRecord) -> Vec<(&'static str, String)> {
     let or_none = |text: &str| if text.is_empty() { "None".to_owned() } else { text.to_owned() };
     vec![
-        ("Received", moment(record.received_at)),
+        ("Received", record.received_at.pacific_text()),
         ("Control ID (MSH-10)", or_none(&record.control_id)),
         ("Our ID", record.id.to_string()),
         ("Sender", record.sender.to_string()),
@@ -218,7 +219,7 @@ fn delivery_facts(delivery: &Delivery) -> Vec<(&'static str, String)> {
         ("Attempts", delivery.attempts.to_string()),
     ];
     if delivery.state == DeliveryState::Queued {
-        facts.push(("Next attempt", moment(delivery.next_attempt_at)));
+        facts.push(("Next attempt", delivery.next_attempt_at.pacific_text()));
     }
     if let Some(error) = &delivery.last_error {
         facts.push(("What stopped the last attempt", error.clone()));
@@ -230,7 +231,7 @@ fn delivery_facts(delivery: &Delivery) -> Vec<(&'static str, String)> {
         ));
     }
     if let Some(at) = delivery.settled_at {
-        facts.push(("Ended", moment(at)));
+        facts.push(("Ended", at.pacific_text()));
     }
     facts
 }
@@ -241,7 +242,7 @@ fn moments(
     delivery: Option<&Delivery>,
     actions: Vec<ActionRecord>,
     events: Vec<SiteEvent>,
-) -> Vec<Moment> {
+) -> Vec<Event> {
     let mut all = vec![(
         record.received_at,
         if record.state == MessageState::Refused {
@@ -258,14 +259,15 @@ fn moments(
     all.extend(actions.into_iter().map(done));
     let of_this = events.into_iter().filter(|event| event.message == Some(record.id));
     all.extend(of_this.map(|event| {
-        let told = event.told_at.map(|at| format!("Letters about it were written {}", moment(at)));
+        let told =
+            event.told_at.map(|at| format!("Letters about it were written {}", at.pacific_text()));
         (event.at, happened(event.kind).to_owned(), told)
     }));
     if let Some(at) = delivery.and_then(|one| one.settled_at) {
         all.push((at, record.state.told().to_owned(), None));
     }
     all.sort_by_key(|(at, ..)| *at);
-    all.into_iter().map(|(at, what, more)| Moment { at: moment(at), what, more }).collect()
+    all.into_iter().map(|(at, what, more)| Event { at: moment(at), what, more }).collect()
 }
 
 /// What an operator did, in words.

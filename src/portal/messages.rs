@@ -11,6 +11,7 @@ use crate::domain::{
     AccountId, Environment, MessageId, MessageRecord, MessageState, RegionCode, SiteId, Timestamp,
 };
 use crate::portal::Visit;
+use crate::portal::moment::{Moment, moment};
 use crate::store::{MessagePage, MessageSearch, SavedSearch};
 
 /// Messages on a page.
@@ -100,7 +101,7 @@ impl Asked {
         read
     }
 
-    /// A day or a minute, in UTC; the end of a day or a minute is that of its last moment.
+    /// A day or a minute in California; the end of a day or a minute is that of its last moment.
     fn moment(
         &self,
         field: &'static str,
@@ -113,8 +114,8 @@ impl Asked {
         let minute = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M")
             .map(|minute| (minute, Duration::from_mins(1)));
         match day.or(minute) {
-            Ok((begin, span)) => {
-                let begin = Timestamp::from_naive(begin);
+            Ok((local, span)) => {
+                let begin = in_california(local);
                 Some(if is_end { begin.plus(span) } else { begin })
             }
             Err(_) if text.is_empty() => None,
@@ -124,6 +125,16 @@ impl Asked {
             }
         }
     }
+}
+
+/// The moment when clocks in California show this.
+fn in_california(local: NaiveDateTime) -> Timestamp {
+    let midnight = Timestamp::pacific_midnight(local.date());
+    let since = local.time().signed_duration_since(NaiveTime::MIN).to_std().unwrap_or_default();
+    let guess = midnight.plus(since);
+    // On the two days of the year that are not 24 hours long.
+    let off = local - guess.pacific();
+    Timestamp::from_naive(guess.as_naive().checked_add_signed(off).unwrap_or(local))
 }
 
 /// What can be chosen: value, words, whether it was asked for.
@@ -201,7 +212,7 @@ pub(super) fn saved_search(
 /// A message in a list.
 pub(super) struct Line {
     pub(super) id: MessageId,
-    pub(super) at: String,
+    pub(super) at: Moment,
     pub(super) control_id: String,
     /// The responsible Site, or what stands for it.
     pub(super) site: String,
@@ -241,7 +252,7 @@ pub(super) struct List {
     /// Address of what comes next.
     pub(super) next: Option<String>,
     /// How far back was looked, when the page is not full and there may be more.
-    pub(super) looked_to: Option<String>,
+    pub(super) looked_to: Option<Moment>,
 }
 
 impl List {
@@ -288,11 +299,6 @@ pub(super) fn region_name(region: Option<RegionCode>) -> String {
     )
 }
 
-/// A moment to the second, for a list.
-pub(super) fn moment(at: Timestamp) -> String {
-    at.utc().format("%b %-d, %Y, %H:%M:%S UTC").to_string()
-}
-
 /// A text as a parameter of an address.
 pub(super) fn encoded(text: &str) -> String {
     let letter = |one: u8| {
@@ -329,6 +335,19 @@ mod tests {
         let (search, _) = asked(&[("from", "2026-12-01"), ("to", "2026-12-01")]).search().unwrap();
         let span = search.until.unwrap().seconds_since(search.from.unwrap());
         assert_eq!(span, 86_400);
+    }
+
+    #[test]
+    fn a_minute_is_that_of_california() {
+        for (typed, utc) in [
+            ("2026-11-22T15:04", "2026-11-22T23:04:00.000Z"),
+            ("2026-07-04T19:30", "2026-07-05T02:30:00.000Z"),
+            ("2026-03-08T12:00", "2026-03-08T19:00:00.000Z"),
+            ("2026-11-01T12:00", "2026-11-01T20:00:00.000Z"),
+        ] {
+            let (search, _) = asked(&[("from", typed)]).search().unwrap();
+            assert_eq!(search.from.unwrap().to_string(), utc);
+        }
     }
 
     #[test]

@@ -18,12 +18,16 @@ mod links;
 mod member;
 mod message_view;
 mod messages;
+mod moment;
 mod organization;
 mod page;
+mod parts;
 mod register;
 mod requests;
 mod sign_in;
 mod staff;
+mod states;
+mod trail;
 mod visit;
 
 use std::sync::Arc;

@@ -71,7 +71,7 @@ pub use action::{Action, ActionRecord};
 pub use audit::{AuditFilter, Verdict};
 pub use bulk::{BulkSite, BulkUpload, SiteRow};
 pub use change::Change;
-pub use claim::{Claimed, WriteClaimed};
+pub use claim::{ClaimSent, Claimed, WriteClaimed};
 pub use clinician::NewClinician;
 pub use connection::DatabaseUrl;
 pub use credential::NewCredential;

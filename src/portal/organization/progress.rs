@@ -5,7 +5,7 @@ use crate::domain::{
     StageEvent,
 };
 use crate::portal::Visit;
-use crate::portal::organization::shown;
+use crate::portal::moment::{Moment, moment};
 use crate::store::StoreError;
 
 /// The steps in their order.
@@ -50,7 +50,7 @@ impl Checklist {
 
 /// A step that was taken.
 pub(super) struct Taken {
-    pub(super) at: String,
+    pub(super) at: Moment,
     pub(super) what: &'static str,
     pub(super) who: &'static str,
     pub(super) reason: Option<String>,
@@ -99,7 +99,7 @@ pub(super) async fn way(visit: &Visit, site: &Site, linked: bool) -> Result<Way,
                 title: "What the review looks at",
                 text: format!(
                     "Messages since {}, when CDPH began the review.",
-                    shown(review.opened_at)
+                    review.opened_at.pacific_text()
                 ),
                 lines: criteria.review(review.opened_at, visit.now, &window),
                 open: review.open_items().map(ReviewItem::told).collect(),
@@ -137,7 +137,7 @@ fn taken(change: StageChange) -> Taken {
         _ => "by CDPH",
     };
     Taken {
-        at: shown(change.at),
+        at: moment(change.at),
         what: change.event.told(),
         who,
         reason: change.reason.filter(|reason| !reason.is_empty()),
