@@ -26,6 +26,9 @@ use crate::store::{Store, StoreError, stage};
 /// Messages that are counted in one transaction at most.
 const BATCH: i64 = 1_000;
 
+/// Subjects and days whose counts are removed in one transaction at most.
+const SWEPT: i64 = 200;
+
 /// A message may be committed after one with a later identifier; only what is older than this is counted.
 const MARGIN: Duration = Duration::from_secs(3);
 
@@ -174,7 +177,7 @@ fn hour_of(moment: Timestamp) -> Timestamp {
 }
 
 impl Batch {
-    /// Of what a message counts: its Site, its Sending Facility, the EHR's vendor, its region by day and by hour.
+    /// Of what a message counts: its Site, its Sending Facility and that one's client, the EHR's vendor, its region by day and by hour.
     fn subjects(
         &self,
         sender: &SiteId,
@@ -189,6 +192,9 @@ impl Batch {
             self.known.get(sender).is_some_and(|one| one.kind == SiteKind::SendingFacility);
         if sends_for_others {
             all.push((TallyScope::Facility, sender.to_string(), day));
+            if let Some(client) = site.filter(|client| *client != sender) {
+                all.push((TallyScope::Client, TallyScope::client(sender, client), day));
+            }
         }
         if let Some(vendor) = known.and_then(|one| one.vendor.clone()) {
             all.push((TallyScope::Vendor, vendor, day));
@@ -504,6 +510,11 @@ fn recent(
     Ok(tally)
 }
 
+/// A count as it stands in its column.
+fn column(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Writes the counts of a batch on top of what is there.
 fn keep_counts(conn: &mut DbConnection, counts: Counts) -> Result<(), StoreError> {
     for ((scope, subject, environment, since), more) in counts.tallies {
@@ -520,16 +531,32 @@ fn keep_counts(conn: &mut DbConnection, counts: Counts) -> Result<(), StoreError
             tally::environment.eq(environment),
             tally::since.eq(since),
             tally::counts.eq(&counts),
+            tally::messages.eq(column(sum.messages)),
+            tally::accepted.eq(column(sum.accepted)),
+            tally::clean.eq(column(sum.clean)),
+            tally::rejected.eq(column(sum.rejected)),
         );
         on_either!(conn, conn => diesel::insert_into(tally::table)
             .values(row)
             .on_conflict((tally::scope, tally::subject, tally::environment, tally::since))
             .do_update()
-            .set(tally::counts.eq(excluded(tally::counts)))
+            .set((
+                tally::counts.eq(excluded(tally::counts)),
+                tally::messages.eq(excluded(tally::messages)),
+                tally::accepted.eq(excluded(tally::accepted)),
+                tally::clean.eq(excluded(tally::clean)),
+                tally::rejected.eq(excluded(tally::rejected)),
+            ))
             .execute(conn)?);
     }
-    for (((scope, subject, environment, since), (rule, place, severity)), number) in counts.findings
-    {
+    keep_findings(conn, counts.findings)
+}
+
+fn keep_findings(
+    conn: &mut DbConnection,
+    findings: BTreeMap<(TallyKey, FindingKey), i64>,
+) -> Result<(), StoreError> {
+    for (((scope, subject, environment, since), (rule, place, severity)), number) in findings {
         let row = (
             finding_tally::scope.eq(scope),
             finding_tally::subject.eq(&subject),
@@ -762,4 +789,40 @@ impl Store {
         })
         .await
     }
+}
+
+/// Removes counts of days (or hours) before a moment: of [`SWEPT`] subjects and days at most. Gives how many.
+pub(super) fn sweep(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+    let tallies = tally::table
+        .filter(tally::since.lt(before))
+        .order(tally::since.asc())
+        .select((tally::scope, tally::subject, tally::environment, tally::since))
+        .limit(SWEPT)
+        .load::<TallyKey>(conn)?;
+    let mut removed = 0;
+    for key in &tallies {
+        let (scope, subject, environment, since) = key;
+        let row = (*scope, subject.as_str(), *environment, *since);
+        removed += diesel::delete(tally::table.find(row)).execute(conn)?;
+    }
+    let findings = finding_tally::table
+        .filter(finding_tally::since.lt(before))
+        .order(finding_tally::since.asc())
+        .select((
+            finding_tally::scope,
+            finding_tally::subject,
+            finding_tally::environment,
+            finding_tally::since,
+        ))
+        .limit(SWEPT)
+        .load::<TallyKey>(conn)?;
+    for (scope, subject, environment, since) in findings.into_iter().collect::<BTreeSet<_>>() {
+        let rows = finding_tally::table
+            .filter(finding_tally::scope.eq(scope))
+            .filter(finding_tally::subject.eq(subject))
+            .filter(finding_tally::environment.eq(environment))
+            .filter(finding_tally::since.eq(since));
+        removed += diesel::delete(rows).execute(conn)?;
+    }
+    Ok(removed)
 }
