@@ -2,11 +2,12 @@
 //!
 //! Every page works without script. A handler takes a [`Visit`] (who asks, from where, with which session) or a
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
-//! `sites`, and `store` for reading.
+//! `sites`, `store` for reading, and `validation` for the words of its rules.
 
 mod account;
 mod ask;
 mod assets;
+mod chart;
 mod claim;
 mod draft_pages;
 mod enroll;
@@ -18,10 +19,12 @@ mod links;
 mod member;
 mod organization;
 mod page;
+mod quality;
 mod register;
 mod requests;
 mod sign_in;
 mod staff;
+mod table;
 mod visit;
 
 use std::sync::Arc;

@@ -42,6 +42,7 @@ pub use clerk::Clerk;
 pub use credentials::{OVERLAP, may_rotate};
 pub use delegate::Delegate;
 pub use drafts::AnswerError;
+pub use links::LinkStep;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
 pub use requests::{Decided, NoteError};
@@ -95,6 +96,11 @@ impl Sites {
     /// The store, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What a Site must show on its way to production.
+    pub const fn criteria(&self) -> &Criteria {
+        &self.settings.criteria
     }
 
     fn new_link() -> Result<OneTimeToken, StoreError> {

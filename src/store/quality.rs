@@ -99,6 +99,17 @@ impl Store {
         .await
     }
 
+    /// Whether a Site of the organization is a Sending Facility.
+    pub async fn organization_sends(&self, id: OrganizationId) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let facilities = site::table
+                .filter(site::organization_id.eq(id))
+                .filter(site::kind.eq(SiteKind::SendingFacility));
+            Ok(facilities.select(site::id).limit(1).load::<SiteId>(conn)?.first().is_some())
+        })
+        .await
+    }
+
     /// The Sites that a Sending Facility of the organization sends for, sent for, or was asked to send for; by ID.
     pub async fn facility_clients(
         &self,
@@ -115,8 +126,12 @@ impl Store {
                 .load::<(Row, (LinkStatus, Timestamp))>(conn)?;
             let client = |(row, (status, changed_at))| {
                 let site = from_row(row);
-                let link =
-                    SiteLink { facility: facility.clone(), site: site.id.clone(), status, changed_at };
+                let link = SiteLink {
+                    facility: facility.clone(),
+                    site: site.id.clone(),
+                    status,
+                    changed_at,
+                };
                 (site, link)
             };
             Ok(rows.into_iter().map(client).collect())

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{NaiveTime, Timelike as _};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 
 use crate::domain::{
@@ -723,28 +725,17 @@ impl Store {
 
     /// Counts by subject and day (or hour), in the order of both.
     pub async fn tally_list(&self, filter: TallyFilter) -> Result<Vec<TallyRow>, StoreError> {
-        type Row = (String, Environment, Timestamp, String);
-        self.read(move |conn| {
-            let mut query = tally::table
-                .filter(tally::scope.eq(filter.scope))
-                .filter(tally::environment.eq(filter.environment))
-                .filter(tally::since.ge(filter.from))
-                .filter(tally::since.lt(filter.until))
-                .order((tally::subject.asc(), tally::since.asc()))
-                .select((tally::subject, tally::environment, tally::since, tally::counts))
-                .into_boxed();
-            if let Some(subject) = filter.subject {
-                query = query.filter(tally::subject.eq(subject));
-            }
-            let told = |(subject, environment, since, counts): Row| TallyRow {
-                subject,
-                environment,
-                since,
-                tally: serde_json::from_str(&counts).unwrap_or_default(),
-            };
-            Ok(query.load::<Row>(conn)?.into_iter().map(told).collect())
-        })
-        .await
+        let among = filter.subject.clone().map(|subject| vec![subject]);
+        self.read(move |conn| tally_rows(conn, &filter, among)).await
+    }
+
+    /// The same of several subjects.
+    pub async fn tally_list_among(
+        &self,
+        filter: TallyFilter,
+        among: Vec<String>,
+    ) -> Result<Vec<TallyRow>, StoreError> {
+        self.read(move |conn| tally_rows(conn, &filter, Some(among))).await
     }
 
     /// The rules that found most, most first.
@@ -753,42 +744,77 @@ impl Store {
         filter: TallyFilter,
         limit: i64,
     ) -> Result<Vec<FindingCount>, StoreError> {
-        type Row = (String, String, String, i64);
-        self.read(move |conn| {
-            let mut query = finding_tally::table
-                .filter(finding_tally::scope.eq(filter.scope))
-                .filter(finding_tally::environment.eq(filter.environment))
-                .filter(finding_tally::since.ge(filter.from))
-                .filter(finding_tally::since.lt(filter.until))
-                .select((
-                    finding_tally::rule,
-                    finding_tally::location,
-                    finding_tally::severity,
-                    finding_tally::number,
-                ))
-                .into_boxed();
-            if let Some(subject) = filter.subject {
-                query = query.filter(finding_tally::subject.eq(subject));
-            }
-            let mut sums: HashMap<(String, String, String), i64> = HashMap::new();
-            for (rule, place, severity, number) in query.load::<Row>(conn)? {
-                *sums.entry((rule, place, severity)).or_default() += number;
-            }
-            let told =
-                |((rule, place, severity), number)| FindingCount { rule, place, severity, number };
-            let mut all: Vec<_> = sums.into_iter().map(told).collect();
-            all.sort_by(|one, other| {
-                other
-                    .number
-                    .cmp(&one.number)
-                    .then_with(|| one.rule.cmp(&other.rule))
-                    .then_with(|| one.place.cmp(&other.place))
-            });
-            all.truncate(usize::try_from(limit).unwrap_or(0));
-            Ok(all)
-        })
-        .await
+        let among = filter.subject.clone().map(|subject| vec![subject]);
+        self.read(move |conn| finding_sums(conn, &filter, among, limit)).await
     }
+
+    /// The same of several subjects together.
+    pub async fn finding_counts_among(
+        &self,
+        filter: TallyFilter,
+        among: Vec<String>,
+        limit: i64,
+    ) -> Result<Vec<FindingCount>, StoreError> {
+        self.read(move |conn| finding_sums(conn, &filter, Some(among), limit)).await
+    }
+}
+
+fn tally_rows(
+    conn: &mut DbConnection,
+    filter: &TallyFilter,
+    among: Option<Vec<String>>,
+) -> Result<Vec<TallyRow>, StoreError> {
+    type Row = (String, Environment, Timestamp, String);
+    let rows: Vec<Row> = on_either!(conn, conn => {
+        let mut query = tally::table
+            .filter(tally::scope.eq(filter.scope))
+            .filter(tally::environment.eq(filter.environment))
+            .filter(tally::since.ge(filter.from))
+            .filter(tally::since.lt(filter.until))
+            .order((tally::subject.asc(), tally::since.asc()))
+            .select((tally::subject, tally::environment, tally::since, tally::counts))
+            .into_boxed();
+        if let Some(among) = &among {
+            query = query.filter(tally::subject.eq_any(among));
+        }
+        query.load(conn)?
+    });
+    let told = |(subject, environment, since, counts): Row| TallyRow {
+        subject,
+        environment,
+        since,
+        tally: serde_json::from_str(&counts).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(told).collect())
+}
+
+fn finding_sums(
+    conn: &mut DbConnection,
+    filter: &TallyFilter,
+    among: Option<Vec<String>>,
+    limit: i64,
+) -> Result<Vec<FindingCount>, StoreError> {
+    type Row = (String, String, String, i64);
+    let key = (finding_tally::rule, finding_tally::location, finding_tally::severity);
+    let sum = || sql::<BigInt>("CAST(SUM(number) AS BIGINT)");
+    let rows: Vec<Row> = on_either!(conn, conn => {
+        let mut query = finding_tally::table
+            .filter(finding_tally::scope.eq(filter.scope))
+            .filter(finding_tally::environment.eq(filter.environment))
+            .filter(finding_tally::since.ge(filter.from))
+            .filter(finding_tally::since.lt(filter.until))
+            .group_by(key)
+            .order((sum().desc(), finding_tally::rule.asc(), finding_tally::location.asc()))
+            .select((finding_tally::rule, finding_tally::location, finding_tally::severity, sum()))
+            .limit(limit)
+            .into_boxed();
+        if let Some(among) = &among {
+            query = query.filter(finding_tally::subject.eq_any(among));
+        }
+        query.load(conn)?
+    });
+    let told = |(rule, place, severity, number)| FindingCount { rule, place, severity, number };
+    Ok(rows.into_iter().map(told).collect())
 }
 
 /// Removes counts of days (or hours) before a moment: of [`SWEPT`] subjects and days at most. Gives how many.

@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("mail", "domain store"),
     ("endpoint", "domain gateway soap store"),
     ("sites", "domain mail store"),
-    ("portal", "domain gateway sites store"),
+    ("portal", "domain gateway sites store validation"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 

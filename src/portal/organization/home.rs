@@ -193,7 +193,7 @@ fn county(fips: Option<&str>) -> String {
 }
 
 /// A status in words, and the colour of its tag.
-const fn stage(status: SiteStatus) -> (&'static str, &'static str) {
+pub(super) const fn stage(status: SiteStatus) -> (&'static str, &'static str) {
     match status {
         SiteStatus::Registered => ("Registered", "tag-blue"),
         SiteStatus::Testing => ("Testing", "tag-blue"),

@@ -5,11 +5,13 @@
 
 mod answers;
 mod bulk;
+mod clients;
 mod clinicians;
 mod credentials;
 mod history;
 mod home;
 mod links;
+mod quality;
 mod requests;
 mod users;
 
@@ -38,6 +40,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(clinicians::routes)
         .configure(history::routes)
         .configure(links::routes)
+        .configure(clients::routes)
+        .configure(quality::routes)
         .configure(requests::routes)
         .configure(users::routes);
 }
@@ -170,10 +174,17 @@ struct Place {
 }
 
 impl Place {
-    fn new(visit: &Visit, member: &Delegate, record: &OrganizationRecord) -> Self {
+    fn new(visit: &Visit, member: &Delegate, record: &OrganizationRecord, sends: bool) -> Self {
         let base = base(member);
-        let all: [(&str, &'static str, Permission, bool); 7] = [
+        let all: [(&str, &'static str, Permission, bool); 9] = [
             ("", "Overview", Permission::ViewOrganization, true),
+            (
+                "/quality",
+                "Data quality",
+                Permission::ViewMessages,
+                record.access_level == AccessLevel::DataExchange,
+            ),
+            ("/clients", "Clients", Permission::ViewMessages, sends),
             ("/users", "Users", Permission::ViewUsers, true),
             ("/clinicians", "Clinicians", Permission::EditOrganization, true),
             (
@@ -211,7 +222,8 @@ async fn place(
     member: &Delegate,
 ) -> Result<(OrganizationRecord, Place), StoreError> {
     let record = visit.portal().sites.store().organization_record(member.organization()).await?;
-    let place = Place::new(visit, member, &record);
+    let sends = visit.portal().sites.store().organization_sends(member.organization()).await?;
+    let place = Place::new(visit, member, &record, sends);
     Ok((record, place))
 }
 

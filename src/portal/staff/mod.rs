@@ -7,6 +7,7 @@ mod accounts;
 mod audit;
 mod letters;
 mod organizations;
+mod quality;
 mod requests;
 
 use actix_web::{HttpResponse, web};
@@ -27,6 +28,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(requests::routes)
         .configure(organizations::routes)
         .configure(accounts::routes)
+        .configure(quality::routes)
         .configure(letters::routes)
         .configure(audit::routes);
 }
@@ -91,10 +93,11 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 6] = [
+    let places: [(&str, &str, &[P]); 7] = [
         ("/staff", "What waits", ANY),
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
+        ("/staff/quality", "Data quality", &[P::ViewMessages]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
         ("/staff/mail", "Letters", &[P::ManageMail]),
         ("/staff/audit", "Audit trail", &[P::ReadAudit]),
