@@ -402,7 +402,7 @@ impl Known<'_> {
         let columns = [
             "Element",
             "Place",
-            "Messages that should have it",
+            "Should have it",
             "Have it",
             "Share",
             &self.others_name,

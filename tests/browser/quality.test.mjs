@@ -72,6 +72,7 @@ world.test('a Sending Facility finds its clients, and changes several links at o
 
 world.test('staff compare regions, vendors, Sending Facilities and Sites', { seconds: 240 }, async () => {
   const { page: desk } = await staff(world, 'olga@cdph.example', 'onboarding');
+  await visit(desk, '/staff');
   await follow(desk, 'Data quality');
   await check(desk, 'staff-quality');
   for (const kind of ['EHR vendors', 'Sending Facilities', 'Sites of a region']) {

@@ -52,7 +52,7 @@ async fn a_facility_sees_what_it_sent_for_each_client_and_no_more() {
     app.submit(&other, &of_other).await.hl7();
     counted(app, TallyScope::Client, "SF-000001 DE-000001", (3, 2)).await;
     counted(app, TallyScope::Site, "DE-000001", (4, 3)).await;
-    let operator = clinic.person(organization, "op@example.org", Role::FacilityOperator).await;
+    let operator = clinic.representative(organization).await;
     let base = format!("/organization/{organization}/clients");
 
     let page = operator.browser.visit(&base).await;
@@ -102,7 +102,7 @@ async fn several_links_are_looked_at_then_changed_and_each_is_recorded() {
     let app = &clinic.app;
     let (organization, _) = facility(&clinic).await;
     app.link("SF-000001", "DE-000002", LinkStatus::Requested).await;
-    let operator = clinic.person(organization, "op@example.org", Role::FacilityOperator).await;
+    let operator = clinic.representative(organization).await;
     let client = clinic.owner(&"DE-000003".parse().unwrap()).await;
     clinic.representative(client).await;
     let base = format!("/organization/{organization}/clients");
@@ -140,7 +140,7 @@ async fn several_links_are_looked_at_then_changed_and_each_is_recorded() {
     }
     assert_eq!(
         clinic
-            .letters("op@example.org")
+            .letters(&format!("rep{organization}@example.org"))
             .await
             .iter()
             .filter(|kind| *kind == "link-accepted")

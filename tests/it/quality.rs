@@ -17,7 +17,8 @@ pub(crate) async fn counted(
     subject: &str,
     (messages, delivered): (u64, u64),
 ) {
-    app.until("counted", async || {
+    let mut seen = (0, 0);
+    for _ in 0..400 {
         let now = Timestamp::now();
         let filter = TallyFilter {
             scope,
@@ -28,9 +29,13 @@ pub(crate) async fn counted(
         };
         let rows = app.store().tally_list(filter).await.unwrap();
         let sum: izportal::domain::Tally = rows.iter().map(|row| &row.tally).sum();
-        (sum.messages, sum.delivered) == (messages, delivered)
-    })
-    .await;
+        seen = (sum.messages, sum.delivered);
+        if seen == (messages, delivered) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{scope} {subject}: {seen:?} counted and delivered, not {messages} and {delivered}");
 }
 
 /// A file of a page: its lines.
