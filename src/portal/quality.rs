@@ -281,7 +281,8 @@ impl Known<'_> {
     }
 
     fn over_time(&self, steps: &[(Timestamp, Tally)]) -> Vec<Chart> {
-        let date = |at: &Timestamp| at.utc().format("%b %-d").to_string();
+        let form = if self.asked.step() > 1 { "%b %-d, %Y" } else { "%b %-d" };
+        let date = |at: &Timestamp| at.utc().format(form).to_string();
         let columns = |numbers: fn(&Tally) -> [u64; 2]| -> Vec<_> {
             steps.iter().map(|(at, tally)| (date(at), numbers(tally))).collect()
         };

@@ -15,33 +15,33 @@ pub(super) struct Cell {
     raw: String,
     /// Where it leads.
     pub(super) link: Option<String>,
-    is_number: bool,
+    class: &'static str,
 }
 
 impl Cell {
     /// A word.
     pub(super) fn text(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { raw: text.clone(), text, link: None, is_number: false }
+        Self { raw: text.clone(), text, link: None, class: "" }
     }
 
     /// A count.
     pub(super) fn count(count: u64) -> Self {
-        Self { raw: count.to_string(), text: grouped(count), link: None, is_number: true }
+        Self { raw: count.to_string(), text: grouped(count), link: None, class: "num" }
     }
 
     /// A share; none where there was nothing to measure.
     pub(super) fn share(percent: Option<u64>) -> Self {
         let raw = percent.map(|percent| percent.to_string()).unwrap_or_default();
         let text = percent.map_or_else(|| "none".to_owned(), |percent| format!("{percent} %"));
-        Self { raw, text, link: None, is_number: true }
+        Self { raw, text, link: None, class: "num" }
     }
 
     /// A day; none where there was none.
     pub(super) fn day(day: Option<Timestamp>) -> Self {
         let raw = day.map(|day| day.utc().format("%Y-%m-%d").to_string()).unwrap_or_default();
         let text = day.map_or_else(|| "none".to_owned(), long_day);
-        Self { raw, text, link: None, is_number: false }
+        Self { raw, text, link: None, class: "nowrap" }
     }
 
     /// The same, leading somewhere.
@@ -93,7 +93,7 @@ impl Table {
     /// Whether the column holds numbers.
     fn is_number(&self, column: &usize) -> bool {
         let cell = self.rows.first().and_then(|row| row.get(*column));
-        cell.is_some_and(|cell| cell.is_number)
+        cell.is_some_and(|cell| cell.class == "num")
     }
 
     /// As a file; safe for spreadsheets.
