@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Content, Element, MessageState, Timeliness, words};
+use crate::domain::{Content, Element, MessageState, SiteId, Timeliness, words};
 
 words! {
     /// Of what messages are counted.
@@ -11,12 +11,21 @@ words! {
         Site = "site",
         /// A Sending Facility, all that it sent for others.
         Facility = "facility",
+        /// What a Sending Facility sent for a client Site: [`TallyScope::client`].
+        Client = "client",
         /// The vendor of the responsible Site's EHR.
         Vendor = "vendor",
         /// A region, by day.
         Region = "region",
         /// A region, by hour.
         RegionHour = "region-hour",
+    }
+}
+
+impl TallyScope {
+    /// The subject of [`Self::Client`]: the Sending Facility and the Site that it sent for.
+    pub fn client(facility: &SiteId, site: &SiteId) -> String {
+        format!("{facility} {site}")
     }
 }
 

@@ -154,6 +154,8 @@ pub struct Submitted {
 /// A submission as it was judged: what was found and where it goes.
 struct Judged {
     route: Option<Route>,
+    /// The responsible Site and its region, of a message that is refused for its content, too.
+    about: Option<(SiteId, RegionCode)>,
     found: Vec<Diagnostic>,
     /// What the message holds.
     content: Content,
@@ -279,7 +281,7 @@ impl Gateway {
         let mut found =
             validation::check_header(message, header, environment, &self.settings.processing);
         if found.iter().any(Diagnostic::refuses) {
-            return self.judged(directory, submission, None, found, Content::default());
+            return self.judged(directory, submission, None, (found, Content::default()));
         }
         let (way, on_the_way) = route(directory, sender, message, header, self.settings.routing);
         found.extend(on_the_way);
@@ -287,8 +289,10 @@ impl Gateway {
         let examined = self.settings.validator.examine(message, header, policy, submission.now);
         found.extend(examined.found);
         Diagnostic::settle(&mut found);
+        let about = way.as_ref().map(|way| (way.site().clone(), way.region()));
         let route = way.filter(|_| !found.iter().any(Diagnostic::stops));
-        self.judged(directory, submission, route, found, examined.content)
+        let judged = self.judged(directory, submission, route, (found, examined.content));
+        Judged { about, ..judged }
     }
 
     /// Whether a destination takes no more: operators closed it, or what waits could not be delivered in reasonable time.
@@ -301,8 +305,7 @@ impl Gateway {
         directory: &Directory,
         submission: &Submission<'_, '_>,
         route: Option<Route>,
-        found: Vec<Diagnostic>,
-        content: Content,
+        (found, content): (Vec<Diagnostic>, Content),
     ) -> Judged {
         let Submission { id, now, header, .. } = *submission;
         let found = capped(found);
@@ -317,7 +320,7 @@ impl Gateway {
             .and_then(|route| self.relay_place(directory, route.place(), now));
         let takes = route.as_ref().filter(|_| !submission.is_query());
         let closed = takes.is_some_and(|route| self.is_closed(directory, route.place()));
-        Judged { route, found, content, own_reply, relay, closed }
+        Judged { route, about: None, found, content, own_reply, relay, closed }
     }
 
     /// Makes the submission durable as judged: with a delivery when it has a way, as a refusal when it has none.
@@ -364,8 +367,8 @@ impl Gateway {
                 received_at: now,
                 sender: sender.site().id.clone(),
                 environment: sender.environment(),
-                site: judged.route.as_ref().map(|route| route.site().clone()),
-                region: judged.route.as_ref().map(Route::region),
+                site: judged.about.as_ref().map(|(site, _)| site.clone()),
+                region: judged.about.as_ref().map(|(_, region)| *region),
                 control_id: control_id.to_owned(),
                 message_type: submission.message_type.to_owned(),
                 size: i64::try_from(text.len()).unwrap_or(i64::MAX),
@@ -492,7 +495,8 @@ impl Gateway {
             Diagnostic::reject("GW-MSH-10", ErrorCode::DuplicateKeyIdentifier, location, text)
                 .because(ApplicationError::InvalidValue);
         let directory = self.store.directory();
-        let judged = self.judged(&directory, submission, None, vec![conflict], Content::default());
+        let judged =
+            self.judged(&directory, submission, None, (vec![conflict], Content::default()));
         // A refusal has no key, so it is either stored or stale.
         let stored = self.accept(submission, &judged, revision).await?;
         let stored = matches!(stored, Accepted::Stored { .. });

@@ -7,6 +7,7 @@
 mod account;
 mod ask;
 mod assets;
+mod chart;
 mod claim;
 mod draft_pages;
 mod enroll;
@@ -22,11 +23,13 @@ mod moment;
 mod organization;
 mod page;
 mod parts;
+mod quality;
 mod register;
 mod requests;
 mod sign_in;
 mod staff;
 mod states;
+mod table;
 mod trail;
 mod visit;
 

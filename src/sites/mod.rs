@@ -43,6 +43,7 @@ pub use clerk::Clerk;
 pub use credentials::{OVERLAP, may_rotate};
 pub use delegate::Delegate;
 pub use drafts::AnswerError;
+pub use links::LinkStep;
 pub use messages::MessageText;
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};

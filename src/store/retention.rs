@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::{LetterState, MessageId, MessageState, Timestamp};
 use crate::store::connection::DbConnection;
 use crate::store::schema::{delivery, diagnostic, letter, loopback_message, message, payload};
-use crate::store::{Store, StoreError, bulk, draft, one_time_link, session};
+use crate::store::{Store, StoreError, bulk, draft, one_time_link, session, tally};
 
 /// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
 const BATCH: i64 = 500;
@@ -21,7 +21,7 @@ const OPEN: [MessageState; 2] = [MessageState::Accepted, MessageState::Review];
 pub struct RetentionLimits {
     /// Encrypted bodies and replies, and what the loopback registry holds.
     pub bodies: Duration,
-    /// Metadata, diagnostics and deliveries.
+    /// Metadata, diagnostics, deliveries, and counts by day.
     pub metadata: Duration,
     /// What is known of letters; their words go with the bodies.
     pub letters: Duration,
@@ -42,6 +42,8 @@ pub struct Removed {
     pub visits: usize,
     /// Drafts that nobody can go on with any more, and uploads of Sites that were not confirmed in time.
     pub forms: usize,
+    /// Counts of messages, by subject and day.
+    pub counts: usize,
 }
 
 impl Store {
@@ -63,6 +65,7 @@ impl Store {
             total.letters += removed.letters;
             total.visits += removed.visits;
             total.forms += removed.forms;
+            total.counts += removed.counts;
         }
     }
 
@@ -74,6 +77,7 @@ impl Store {
     ) -> Result<Removed, StoreError> {
         let bodies_before = MessageId::first_at(now.minus(limits.bodies));
         let metadata_before = MessageId::first_at(now.minus(limits.metadata));
+        let counts_before = now.minus(limits.metadata);
         let letters_before = MessageId::first_at(now.minus(limits.letters));
         self.write(move |conn| {
             Ok(Removed {
@@ -83,6 +87,7 @@ impl Store {
                 letters: remove_letters(conn, letters_before)?,
                 visits: session::sweep(conn, now)? + one_time_link::sweep(conn, now)?,
                 forms: draft::sweep(conn, now)? + bulk::sweep(conn, now)?,
+                counts: tally::sweep(conn, counts_before)?,
             })
         })
         .await

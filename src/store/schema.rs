@@ -462,6 +462,10 @@ table! {
         environment -> Text,
         since -> Timestamp,
         counts -> Text,
+        messages -> BigInt,
+        accepted -> BigInt,
+        clean -> BigInt,
+        rejected -> BigInt,
     }
 }
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{NaiveTime, Timelike as _};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 
 use crate::domain::{
@@ -25,6 +27,9 @@ use crate::store::{Store, StoreError, stage};
 
 /// Messages that are counted in one transaction at most.
 const BATCH: i64 = 1_000;
+
+/// Subjects and days whose counts are removed in one transaction at most.
+const SWEPT: i64 = 200;
 
 /// A message may be committed after one with a later identifier; only what is older than this is counted.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -174,7 +179,7 @@ fn hour_of(moment: Timestamp) -> Timestamp {
 }
 
 impl Batch {
-    /// Of what a message counts: its Site, its Sending Facility, the EHR's vendor, its region by day and by hour.
+    /// Of what a message counts: its Site, its Sending Facility and that one's client, the EHR's vendor, its region by day and by hour.
     fn subjects(
         &self,
         sender: &SiteId,
@@ -189,6 +194,9 @@ impl Batch {
             self.known.get(sender).is_some_and(|one| one.kind == SiteKind::SendingFacility);
         if sends_for_others {
             all.push((TallyScope::Facility, sender.to_string(), day));
+            if let Some(client) = site.filter(|client| *client != sender) {
+                all.push((TallyScope::Client, TallyScope::client(sender, client), day));
+            }
         }
         if let Some(vendor) = known.and_then(|one| one.vendor.clone()) {
             all.push((TallyScope::Vendor, vendor, day));
@@ -504,6 +512,11 @@ fn recent(
     Ok(tally)
 }
 
+/// A count as it stands in its column.
+fn column(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Writes the counts of a batch on top of what is there.
 fn keep_counts(conn: &mut DbConnection, counts: Counts) -> Result<(), StoreError> {
     for ((scope, subject, environment, since), more) in counts.tallies {
@@ -520,16 +533,32 @@ fn keep_counts(conn: &mut DbConnection, counts: Counts) -> Result<(), StoreError
             tally::environment.eq(environment),
             tally::since.eq(since),
             tally::counts.eq(&counts),
+            tally::messages.eq(column(sum.messages)),
+            tally::accepted.eq(column(sum.accepted)),
+            tally::clean.eq(column(sum.clean)),
+            tally::rejected.eq(column(sum.rejected)),
         );
         on_either!(conn, conn => diesel::insert_into(tally::table)
             .values(row)
             .on_conflict((tally::scope, tally::subject, tally::environment, tally::since))
             .do_update()
-            .set(tally::counts.eq(excluded(tally::counts)))
+            .set((
+                tally::counts.eq(excluded(tally::counts)),
+                tally::messages.eq(excluded(tally::messages)),
+                tally::accepted.eq(excluded(tally::accepted)),
+                tally::clean.eq(excluded(tally::clean)),
+                tally::rejected.eq(excluded(tally::rejected)),
+            ))
             .execute(conn)?);
     }
-    for (((scope, subject, environment, since), (rule, place, severity)), number) in counts.findings
-    {
+    keep_findings(conn, counts.findings)
+}
+
+fn keep_findings(
+    conn: &mut DbConnection,
+    findings: BTreeMap<(TallyKey, FindingKey), i64>,
+) -> Result<(), StoreError> {
+    for (((scope, subject, environment, since), (rule, place, severity)), number) in findings {
         let row = (
             finding_tally::scope.eq(scope),
             finding_tally::subject.eq(&subject),
@@ -696,28 +725,17 @@ impl Store {
 
     /// Counts by subject and day (or hour), in the order of both.
     pub async fn tally_list(&self, filter: TallyFilter) -> Result<Vec<TallyRow>, StoreError> {
-        type Row = (String, Environment, Timestamp, String);
-        self.read(move |conn| {
-            let mut query = tally::table
-                .filter(tally::scope.eq(filter.scope))
-                .filter(tally::environment.eq(filter.environment))
-                .filter(tally::since.ge(filter.from))
-                .filter(tally::since.lt(filter.until))
-                .order((tally::subject.asc(), tally::since.asc()))
-                .select((tally::subject, tally::environment, tally::since, tally::counts))
-                .into_boxed();
-            if let Some(subject) = filter.subject {
-                query = query.filter(tally::subject.eq(subject));
-            }
-            let told = |(subject, environment, since, counts): Row| TallyRow {
-                subject,
-                environment,
-                since,
-                tally: serde_json::from_str(&counts).unwrap_or_default(),
-            };
-            Ok(query.load::<Row>(conn)?.into_iter().map(told).collect())
-        })
-        .await
+        let among = filter.subject.clone().map(|subject| vec![subject]);
+        self.read(move |conn| tally_rows(conn, &filter, among)).await
+    }
+
+    /// The same of several subjects.
+    pub async fn tally_list_among(
+        &self,
+        filter: TallyFilter,
+        among: Vec<String>,
+    ) -> Result<Vec<TallyRow>, StoreError> {
+        self.read(move |conn| tally_rows(conn, &filter, Some(among))).await
     }
 
     /// The rules that found most, most first.
@@ -726,40 +744,111 @@ impl Store {
         filter: TallyFilter,
         limit: i64,
     ) -> Result<Vec<FindingCount>, StoreError> {
-        type Row = (String, String, String, i64);
-        self.read(move |conn| {
-            let mut query = finding_tally::table
-                .filter(finding_tally::scope.eq(filter.scope))
-                .filter(finding_tally::environment.eq(filter.environment))
-                .filter(finding_tally::since.ge(filter.from))
-                .filter(finding_tally::since.lt(filter.until))
-                .select((
-                    finding_tally::rule,
-                    finding_tally::location,
-                    finding_tally::severity,
-                    finding_tally::number,
-                ))
-                .into_boxed();
-            if let Some(subject) = filter.subject {
-                query = query.filter(finding_tally::subject.eq(subject));
-            }
-            let mut sums: HashMap<(String, String, String), i64> = HashMap::new();
-            for (rule, place, severity, number) in query.load::<Row>(conn)? {
-                *sums.entry((rule, place, severity)).or_default() += number;
-            }
-            let told =
-                |((rule, place, severity), number)| FindingCount { rule, place, severity, number };
-            let mut all: Vec<_> = sums.into_iter().map(told).collect();
-            all.sort_by(|one, other| {
-                other
-                    .number
-                    .cmp(&one.number)
-                    .then_with(|| one.rule.cmp(&other.rule))
-                    .then_with(|| one.place.cmp(&other.place))
-            });
-            all.truncate(usize::try_from(limit).unwrap_or(0));
-            Ok(all)
-        })
-        .await
+        let among = filter.subject.clone().map(|subject| vec![subject]);
+        self.read(move |conn| finding_sums(conn, &filter, among, limit)).await
     }
+
+    /// The same of several subjects together.
+    pub async fn finding_counts_among(
+        &self,
+        filter: TallyFilter,
+        among: Vec<String>,
+        limit: i64,
+    ) -> Result<Vec<FindingCount>, StoreError> {
+        self.read(move |conn| finding_sums(conn, &filter, Some(among), limit)).await
+    }
+}
+
+fn tally_rows(
+    conn: &mut DbConnection,
+    filter: &TallyFilter,
+    among: Option<Vec<String>>,
+) -> Result<Vec<TallyRow>, StoreError> {
+    type Row = (String, Environment, Timestamp, String);
+    let rows: Vec<Row> = on_either!(conn, conn => {
+        let mut query = tally::table
+            .filter(tally::scope.eq(filter.scope))
+            .filter(tally::environment.eq(filter.environment))
+            .filter(tally::since.ge(filter.from))
+            .filter(tally::since.lt(filter.until))
+            .order((tally::subject.asc(), tally::since.asc()))
+            .select((tally::subject, tally::environment, tally::since, tally::counts))
+            .into_boxed();
+        if let Some(among) = &among {
+            query = query.filter(tally::subject.eq_any(among));
+        }
+        query.load(conn)?
+    });
+    let told = |(subject, environment, since, counts): Row| TallyRow {
+        subject,
+        environment,
+        since,
+        tally: serde_json::from_str(&counts).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(told).collect())
+}
+
+fn finding_sums(
+    conn: &mut DbConnection,
+    filter: &TallyFilter,
+    among: Option<Vec<String>>,
+    limit: i64,
+) -> Result<Vec<FindingCount>, StoreError> {
+    type Row = (String, String, String, i64);
+    let key = (finding_tally::rule, finding_tally::location, finding_tally::severity);
+    let sum = || sql::<BigInt>("CAST(SUM(number) AS BIGINT)");
+    let rows: Vec<Row> = on_either!(conn, conn => {
+        let mut query = finding_tally::table
+            .filter(finding_tally::scope.eq(filter.scope))
+            .filter(finding_tally::environment.eq(filter.environment))
+            .filter(finding_tally::since.ge(filter.from))
+            .filter(finding_tally::since.lt(filter.until))
+            .group_by(key)
+            .order((sum().desc(), finding_tally::rule.asc(), finding_tally::location.asc()))
+            .select((finding_tally::rule, finding_tally::location, finding_tally::severity, sum()))
+            .limit(limit)
+            .into_boxed();
+        if let Some(among) = &among {
+            query = query.filter(finding_tally::subject.eq_any(among));
+        }
+        query.load(conn)?
+    });
+    let told = |(rule, place, severity, number)| FindingCount { rule, place, severity, number };
+    Ok(rows.into_iter().map(told).collect())
+}
+
+/// Removes counts of days (or hours) before a moment: of [`SWEPT`] subjects and days at most. Gives how many.
+pub(super) fn sweep(conn: &mut DbConnection, before: Timestamp) -> Result<usize, StoreError> {
+    let tallies = tally::table
+        .filter(tally::since.lt(before))
+        .order(tally::since.asc())
+        .select((tally::scope, tally::subject, tally::environment, tally::since))
+        .limit(SWEPT)
+        .load::<TallyKey>(conn)?;
+    let mut removed = 0;
+    for key in &tallies {
+        let (scope, subject, environment, since) = key;
+        let row = (*scope, subject.as_str(), *environment, *since);
+        removed += diesel::delete(tally::table.find(row)).execute(conn)?;
+    }
+    let findings = finding_tally::table
+        .filter(finding_tally::since.lt(before))
+        .order(finding_tally::since.asc())
+        .select((
+            finding_tally::scope,
+            finding_tally::subject,
+            finding_tally::environment,
+            finding_tally::since,
+        ))
+        .limit(SWEPT)
+        .load::<TallyKey>(conn)?;
+    for (scope, subject, environment, since) in findings.into_iter().collect::<BTreeSet<_>>() {
+        let rows = finding_tally::table
+            .filter(finding_tally::scope.eq(scope))
+            .filter(finding_tally::subject.eq(subject))
+            .filter(finding_tally::environment.eq(environment))
+            .filter(finding_tally::since.eq(since));
+        removed += diesel::delete(rows).execute(conn)?;
+    }
+    Ok(removed)
 }

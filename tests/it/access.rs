@@ -60,6 +60,16 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/organization/{org}/agreement", "R"),
     ("GET", "/organization/{org}/history", "R"),
     ("GET", "/organization/{org}/links", "RF"),
+    ("GET", "/organization/{org}/quality", "REVFQ"),
+    ("GET", "/organization/{org}/sites/{site}/quality", "REVFQ"),
+    ("GET", "/organization/{org}/clients", "REVFQ"),
+    ("POST", "/organization/{org}/clients/review", "RF"),
+    ("POST", "/organization/{org}/clients/accept", "RF"),
+    ("POST", "/organization/{org}/clients/end", "RF"),
+    ("GET", "/organization/{other}/quality", ""),
+    ("GET", "/organization/{other}/clients", ""),
+    ("GET", "/organization/{org}/sites/{foreign}/quality", ""),
+    ("GET", "/organization/{org}/clients/{site}/{foreign}", ""),
     ("GET", "/organization/{org}/requests", "R"),
     ("GET", "/organization/{org}/sites/upload", "R"),
     ("GET", "/organization/{org}/sites/upload/template.csv", "R"),
@@ -85,6 +95,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/staff/messages/{message}/retry", "m"),
     ("GET", "/staff/messages/{message}/replace", "m"),
     ("POST", "/staff/messages/{message}/replace", "m"),
+    ("GET", "/staff/quality", "ohm"),
     ("GET", "/staff/requests", "or"),
     ("GET", "/staff/accounts", "ohrm"),
     ("GET", "/staff/accounts/new", "m"),
@@ -104,6 +115,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
 
 /// Routes that have tests of their own, because what they need is made by another one.
 const ELSEWHERE: &[&str] = &[
+    "/organization/{organization}/clients/{facility}/{site}",
     "/organization/{organization}/clinicians/{clinician}",
     "/organization/{organization}/clinicians/{clinician}/{state}",
     "/organization/{organization}/links/{facility}/{site}/accept",

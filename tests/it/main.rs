@@ -10,6 +10,7 @@
 //! - `bulk`: many Sites from one file, all or nothing
 //! - `cli`: the real binary: demo, admin, migrate, check-config, exit codes
 //! - `clients`: the recorded shapes of real client stacks
+//! - `clients_console`: the clients of a Sending Facility: its numbers, links changed by the dozen
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
@@ -31,6 +32,7 @@
 //! - `pages`: what a browser or a prober gets: the page, health, metrics, what is not there
 //! - `privacy`: a canary patient in no log, metric, fault or file
 //! - `progress`: messages are counted, Sites move by themselves as far as they may, and by two people into production
+//! - `quality`: pages about data quality show what was sent, to whom it belongs
 //! - `quality_suite`: the quality suite of MQE, against a reviewed list of what is to be found
 //! - `queries`: relayed while the sender waits, unchanged, never repeated
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
@@ -61,6 +63,7 @@ mod behaviours;
 mod bulk;
 mod cli;
 mod clients;
+mod clients_console;
 mod codes;
 mod corpus;
 mod crash;
@@ -83,6 +86,7 @@ mod outcome;
 mod pages;
 mod privacy;
 mod progress;
+mod quality;
 mod quality_suite;
 mod queries;
 mod queue;

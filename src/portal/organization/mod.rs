@@ -6,6 +6,7 @@
 mod answers;
 mod bulk;
 mod calls;
+mod clients;
 mod clinicians;
 mod credentials;
 mod history;
@@ -13,6 +14,7 @@ mod home;
 mod links;
 mod messages;
 mod progress;
+mod quality;
 mod requests;
 mod users;
 
@@ -43,6 +45,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(history::routes)
         .configure(links::routes)
         .configure(messages::routes)
+        .configure(clients::routes)
+        .configure(quality::routes)
         .configure(requests::routes)
         .configure(users::routes);
 }
@@ -174,12 +178,14 @@ struct Place {
 }
 
 impl Place {
-    fn new(visit: &Visit, member: &Delegate, record: &OrganizationRecord) -> Self {
+    fn new(visit: &Visit, member: &Delegate, record: &OrganizationRecord, sends: bool) -> Self {
         let base = base(member);
         let exchanges = record.access_level == AccessLevel::DataExchange;
-        let all: [(&str, &'static str, Permission, bool); 8] = [
+        let all: [(&str, &'static str, Permission, bool); 10] = [
             ("", "Overview", Permission::ViewOrganization, true),
             ("/messages", "Messages", Permission::ViewMessages, exchanges),
+            ("/quality", "Data quality", Permission::ViewMessages, exchanges),
+            ("/clients", "Clients", Permission::ViewMessages, sends),
             ("/users", "Users", Permission::ViewUsers, true),
             ("/clinicians", "Clinicians", Permission::EditOrganization, true),
             ("/links", "Who sends for whom", Permission::ManageLinks, exchanges),
@@ -212,7 +218,8 @@ async fn place(
     member: &Delegate,
 ) -> Result<(OrganizationRecord, Place), StoreError> {
     let record = visit.portal().sites.store().organization_record(member.organization()).await?;
-    let place = Place::new(visit, member, &record);
+    let sends = visit.portal().sites.store().organization_sends(member.organization()).await?;
+    let place = Place::new(visit, member, &record, sends);
     Ok((record, place))
 }
 

@@ -8,6 +8,7 @@ mod audit;
 mod letters;
 mod messages;
 mod organizations;
+mod quality;
 mod requests;
 
 use actix_web::{HttpResponse, web};
@@ -29,6 +30,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(requests::routes)
         .configure(organizations::routes)
         .configure(accounts::routes)
+        .configure(quality::routes)
         .configure(letters::routes)
         .configure(messages::routes)
         .configure(audit::routes);
@@ -99,6 +101,7 @@ fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
         ("/staff/messages", "Messages", &[P::ViewMessages]),
+        ("/staff/quality", "Data quality", &[P::ViewMessages]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
         ("/staff/mail", "Letters", &[P::ManageMail]),
         ("/staff/audit", "Audit trail", &[P::ReadAudit]),
