@@ -231,7 +231,7 @@ async fn comparison(
     };
     let all = staff.scope(P::ViewMessages) == Scope::All;
     Ok(visit.page(&Comparison {
-        layout: layout(visit, staff, format!("Data quality: {}", name.to_lowercase())),
+        layout: layout(visit, staff, format!("Data quality: {name}")),
         kinds: COMPARED
             .into_iter()
             .filter(|(_, scope, _)| all || *scope != TallyScope::Vendor)
