@@ -96,7 +96,7 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 7] = [
+    let places: [(&str, &str, &[P]); 8] = [
         ("/staff", "What waits", ANY),
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
