@@ -22,6 +22,7 @@ mod register;
 mod requests;
 mod sign_in;
 mod staff;
+mod verify_statement;
 mod visit;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(register::routes)
             .configure(requests::routes)
             .configure(staff::routes)
+            .configure(verify_statement::routes)
             .default_service(web::route().to(not_found)),
     );
 }

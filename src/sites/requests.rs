@@ -49,7 +49,8 @@ pub enum Decided {
     Done,
 }
 
-fn written(text: &str) -> Result<String, NoteError> {
+/// What somebody wrote, tidied; within bounds.
+pub(super) fn written(text: &str) -> Result<String, NoteError> {
     let text = text.trim().replace("\r\n", "\n");
     match text.chars().count() {
         0 => Err(NoteError::Empty),

@@ -34,7 +34,7 @@ pub struct NewSite {
     pub status: SiteStatus,
 }
 
-type Row = (
+pub(super) type Row = (
     SiteId,
     OrganizationId,
     String,
@@ -47,7 +47,7 @@ type Row = (
     Timestamp,
 );
 
-fn from_row(row: Row) -> Site {
+pub(super) fn from_row(row: Row) -> Site {
     let (id, organization, name, kind, clinical, county, region, status, created_at, updated_at) =
         row;
     Site { id, organization, name, kind, clinical, county, region, status, created_at, updated_at }

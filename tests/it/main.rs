@@ -23,6 +23,7 @@
 //! - `faults`: what is wrong with a call, and the fault that says so
 //! - `floors`: modules import downwards only
 //! - `mail`: letters leave once, come again, bounce, are held; nothing of them is told elsewhere
+//! - `onboarding`: the board, the way of a Site through review and approval, statements about meaningful use
 //! - `operations`: alerts, their run-book and the metrics behind them belong together
 //! - `organization`: what its people change, what waits for staff, and what is not theirs
 //! - `outage`: the database cannot be written, the disk is full
@@ -74,6 +75,7 @@ mod faults;
 mod floors;
 mod mail;
 mod nist;
+mod onboarding;
 mod operations;
 mod organization;
 mod outage;

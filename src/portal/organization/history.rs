@@ -114,6 +114,7 @@ fn what(action: &str) -> String {
         "site.change" => "Site changed",
         "site.create" => "Site recorded",
         "site.status" => "Site moved to another stage",
+        "statement.issue" => "Statement for meaningful use issued",
         "site.upload" => "Sites uploaded",
         "update.approve" => "Update approved",
         other => return other.replace(['.', '-'], " "),

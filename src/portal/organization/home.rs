@@ -311,6 +311,7 @@ struct SitePage {
     /// Address and name of its Sending Facilities, with the state of the link.
     facilities: Vec<(String, String, &'static str)>,
     may_change_facility: bool,
+    may_close: bool,
     parts: Vec<Part>,
 }
 
@@ -356,6 +357,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
             .collect(),
         may_change_facility: site.kind == SiteKind::ThroughFacility
             && member.may(Permission::ManageLinks),
+        may_close: member.may(Permission::ManageSites) && site.status != SiteStatus::Withdrawn,
         parts: parts(
             site_pages(&known),
             &known,

@@ -6,11 +6,14 @@
 mod answers;
 mod bulk;
 mod clinicians;
+mod closing;
 mod credentials;
 mod history;
 mod home;
 mod links;
 mod requests;
+mod statement;
+mod statement_pdf;
 mod users;
 
 use actix_web::body::BoxBody;
@@ -35,6 +38,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(home::routes)
         .configure(answers::routes)
         .configure(credentials::routes)
+        .configure(closing::routes)
+        .configure(statement::routes)
         .configure(clinicians::routes)
         .configure(history::routes)
         .configure(links::routes)

@@ -6,8 +6,10 @@
 mod accounts;
 mod audit;
 mod letters;
+mod onboarding;
 mod organizations;
 mod requests;
+mod sites;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -25,6 +27,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff", get().to(home))
         .configure(requests::routes)
+        .configure(onboarding::routes)
+        .configure(sites::routes)
         .configure(organizations::routes)
         .configure(accounts::routes)
         .configure(letters::routes)
@@ -91,9 +95,10 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 6] = [
+    let places: [(&str, &str, &[P]); 7] = [
         ("/staff", "What waits", ANY),
         ("/staff/requests", "Requests", DECIDE),
+        ("/staff/onboarding", "Onboarding", &[P::ViewMessages]),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
         ("/staff/mail", "Letters", &[P::ManageMail]),
