@@ -305,7 +305,8 @@ fn postman(config: &Config, store: &Arc<Store>, role: Role) -> Result<Option<Pos
     if role == Role::Endpoint {
         return Ok(None);
     }
-    let postman = Postman::new(Arc::clone(store), config.mail.mailer(&config.data_dir)?);
+    let mailer = config.mail.mailer(&config.data_dir)?;
+    let postman = Postman::new(Arc::clone(store), mailer, days(config.retention.body_days));
     let work = tokio::spawn(Arc::clone(&postman).run());
     Ok(Some((postman, work)))
 }
@@ -531,6 +532,7 @@ pub fn sites(config: &Config, store: Arc<Store>, key: ServerKey, public_url: &st
         public_url: public_url.to_owned(),
         help_desk: config.portal.help_desk.clone(),
         training_videos: config.portal.training_videos.clone(),
+        mail_secrets: config.mail.mail_secrets,
         criteria: config.onboarding.criteria(),
     };
     Sites::new(store, key, settings)
@@ -564,12 +566,16 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
     }
 }
 
+/// So many days.
+const fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 24 * 60 * 60)
+}
+
 /// What the gateway is told by a configuration.
 ///
 /// # Errors
 /// When a rule's setting or a code table of the data directory cannot be used.
 pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
-    const DAY: u64 = 24 * 60 * 60;
     let gateway = &config.gateway;
     let ids = |texts: &[String]| {
         texts.iter().filter_map(|text| ProcessingId::of(text.as_bytes())).collect()
@@ -614,9 +620,9 @@ pub fn gateway_settings(config: &Config) -> Result<GatewaySettings, AppError> {
             production: gateway.production_region_disagreement,
         },
         retention: RetentionLimits {
-            bodies: Duration::from_secs(config.retention.body_days * DAY),
-            metadata: Duration::from_secs(config.retention.metadata_days * DAY),
-            letters: Duration::from_secs(config.retention.letter_days * DAY),
+            bodies: days(config.retention.body_days),
+            metadata: days(config.retention.metadata_days),
+            letters: days(config.retention.letter_days),
         },
         node: uuid::Uuid::now_v7().simple().to_string(),
     })

@@ -41,6 +41,11 @@ impl CheckConfig {
             14 - outside
         ));
         output::line(&format!("  mail       {}", config.mail.way(&config.data_dir)));
+        if config.mail.mail_secrets {
+            output::line(
+                "  warning    mail.mail_secrets is on: passwords of test credentials leave by mail, and lie in mailboxes",
+            );
+        }
         let loaded = codes.files().filter(|file| !file.built_in).count();
         let all = codes.files().count();
         output::line(&format!(

@@ -25,6 +25,8 @@ section! {
         password_env: String,
         /// Authority of the mail server.
         ca_file: PathBuf,
+        /// Whether a letter may hold the password of a test credential.
+        mail_secrets: bool,
         /// Letters for one address in an hour.
         address_per_hour: u32,
         /// Letters for one address in 24 hours.
@@ -52,7 +54,7 @@ impl MailConfig {
     /// When the password or the authority cannot be read.
     pub fn mailer(&self, data_dir: &Path) -> Result<Mailer, ConfigError> {
         let way = match self.server()? {
-            None => Way::Folder(folder(data_dir)),
+            None => Way::Folder,
             Some(server) => Way::Smtp(SmtpSettings {
                 account: self.account()?,
                 authorities: self.authorities()?,
@@ -63,6 +65,7 @@ impl MailConfig {
             from: mailbox("mail.from", &self.from)?,
             reply_to: self.reply_to()?,
             way,
+            folder: folder(data_dir),
         };
         Mailer::new(settings).map_err(|error| ConfigError::value("mail", error))
     }

@@ -1,6 +1,6 @@
 //! What a Site can show of a year when it attests to meaningful use: the facts, as far as we recorded them.
 //!
-//! Source: domain notes 5.4. All days are UTC.
+//! Source: domain notes 5.4. Days and years are those of California.
 
 use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,7 @@ pub struct StatementSources {
 
 /// The years that there can be a statement of: from the registration on.
 pub fn statement_years(registered_at: Timestamp, now: Timestamp) -> Vec<i32> {
-    (registered_at.utc().year()..=now.utc().year()).rev().collect()
+    (registered_at.pacific().year()..=now.pacific().year()).rev().collect()
 }
 
 impl StatementSources {
@@ -213,11 +213,12 @@ struct Way {
 impl Way {
     fn of(history: &[StageChange], year: i32) -> Self {
         let mut way = Self::default();
-        let steps: Vec<_> = history.iter().filter(|step| step.at.utc().year() <= year).collect();
+        let steps: Vec<_> =
+            history.iter().filter(|step| step.at.pacific().year() <= year).collect();
         for (number, step) in steps.iter().enumerate() {
             way.take(step);
             let is_last_of_year =
-                steps.get(number + 1).is_none_or(|next| next.at.utc().year() >= year);
+                steps.get(number + 1).is_none_or(|next| next.at.pacific().year() >= year);
             if is_last_of_year {
                 way.onboarded |= step.to == SiteStatus::Onboarding;
                 way.produced |= step.to == SiteStatus::Production;
@@ -228,7 +229,7 @@ impl Way {
     }
 
     fn take(&mut self, step: &StageChange) {
-        let on = step.at.utc().date_naive();
+        let on = step.at.pacific().date();
         let end = |span: &mut Option<Span>| {
             if let Some(span) = span.as_mut() {
                 span.until.get_or_insert(on);
@@ -318,7 +319,7 @@ impl StatementFacts {
     /// What such a statement proves.
     pub const PROVES: &'static [&'static str] = &[
         "It tells what the CDPH Immunization Gateway recorded of this Site up to the day of issue: when it registered, when it \
-         tested and how that ended, and how far it came. Days are UTC.",
+         tested and how that ended, and how far it came. Days are those of California.",
         "A test counts whether or not it succeeded; its result is told.",
         "It is about the Site, not about one practitioner, and holds for all who share its certified EHR in one setting.",
     ];
@@ -397,10 +398,7 @@ mod day {
 
 /// The moments that a year lies between: the first of it, and the first of the next.
 pub(crate) fn year_bounds(year: i32) -> Option<(Timestamp, Timestamp)> {
-    let first = |year| {
-        let day = NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)?;
-        Some(Timestamp::from_naive(day))
-    };
+    let first = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(Timestamp::pacific_midnight);
     first(year).zip(first(year + 1))
 }
 
@@ -409,8 +407,10 @@ mod tests {
     use super::*;
     use crate::domain::{OrganizationId, SiteKind};
 
+    /// A moment of that day, late enough to be another day by UTC.
     fn at(day: &str) -> Timestamp {
-        Timestamp::from_naive(day.parse::<NaiveDate>().unwrap().and_hms_opt(12, 0, 0).unwrap())
+        let midnight = Timestamp::pacific_midnight(day.parse().unwrap());
+        midnight.plus(std::time::Duration::from_hours(20))
     }
 
     fn step(day: &str, event: StageEvent, to: SiteStatus) -> StageChange {

@@ -196,6 +196,7 @@ impl Gateway {
                     removed.loopback,
                     removed.letters,
                     removed.visits,
+                    removed.forms,
                     "retention: {} bodies and {} messages removed",
                     removed.bodies,
                     removed.messages

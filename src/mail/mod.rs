@@ -27,12 +27,14 @@ pub struct MailSettings {
     pub reply_to: Option<Mailbox>,
     /// Which way they go.
     pub way: Way,
+    /// Where they lie as files, or have lain before there was a mail server.
+    pub folder: PathBuf,
 }
 
 /// Which way letters go.
 pub enum Way {
-    /// Into files of a folder; nobody gets them.
-    Folder(PathBuf),
+    /// Into files of the folder; nobody gets them.
+    Folder,
     /// To a mail server.
     Smtp(SmtpSettings),
 }
@@ -83,10 +85,11 @@ pub struct Mailer {
     from: Mailbox,
     reply_to: Option<Mailbox>,
     way: ReadyWay,
+    folder: PathBuf,
 }
 
 enum ReadyWay {
-    Folder(PathBuf),
+    Folder,
     Smtp(smtp::Smtp),
 }
 
@@ -97,10 +100,11 @@ impl Mailer {
     /// When the authority of the mail server cannot be used.
     pub fn new(settings: MailSettings) -> Result<Self, MailError> {
         let way = match settings.way {
-            Way::Folder(folder) => ReadyWay::Folder(folder),
+            Way::Folder => ReadyWay::Folder,
             Way::Smtp(settings) => ReadyWay::Smtp(smtp::Smtp::new(settings)?),
         };
-        Ok(Self { from: settings.from, reply_to: settings.reply_to, way })
+        let MailSettings { from, reply_to, folder, .. } = settings;
+        Ok(Self { from, reply_to, way, folder })
     }
 
     /// Gives one letter away.
@@ -110,8 +114,8 @@ impl Mailer {
     pub async fn send(&self, letter: &Outgoing<'_>) -> Result<Left, NotSent> {
         let message = message::message(&self.from, self.reply_to.as_ref(), letter)?;
         match &self.way {
-            ReadyWay::Folder(folder) => {
-                let (folder, id, bytes) = (folder.clone(), letter.id, message.formatted());
+            ReadyWay::Folder => {
+                let (folder, id, bytes) = (self.folder.clone(), letter.id, message.formatted());
                 let put = tokio::task::spawn_blocking(move || folder::put(&folder, id, &bytes));
                 match put.await {
                     Ok(Ok(())) => Ok(Left::Held),
@@ -123,5 +127,15 @@ impl Mailer {
             }
             ReadyWay::Smtp(smtp) => smtp.send(&message).await.map(|()| Left::Sent),
         }
+    }
+
+    /// Removes the files of letters that are older than an identifier; gives how many.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a file not be removed.
+    pub async fn sweep(&self, before: MessageId) -> std::io::Result<usize> {
+        let folder = self.folder.clone();
+        let swept = tokio::task::spawn_blocking(move || folder::sweep(&folder, before)).await;
+        swept.map_err(std::io::Error::other)?
     }
 }

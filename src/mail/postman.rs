@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{RetryPolicy, Timestamp};
+use crate::domain::{MessageId, RetryPolicy, Timestamp};
 use crate::mail::{Left, Mailer, NotSent, Outgoing};
 use crate::store::{ClaimedLetter, LetterEnd, Store};
 
@@ -15,6 +15,9 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// How often it is counted.
 const GAUGE: Duration = Duration::from_secs(15);
+
+/// How often files of letters that are past their retention are swept.
+const SWEEP: Duration = Duration::from_hours(1);
 
 /// Letters on their way at one time; each has a connection.
 const AT_ONCE: i64 = 4;
@@ -37,13 +40,15 @@ const RETRY: RetryPolicy = RetryPolicy {
 pub struct Postman {
     store: Arc<Store>,
     mailer: Mailer,
+    /// How long letters that lie as files are kept.
+    keep: Duration,
     stopping: CancellationToken,
 }
 
 impl Postman {
-    /// A worker over an open store; call [`Postman::run`] to let it send.
-    pub fn new(store: Arc<Store>, mailer: Mailer) -> Arc<Self> {
-        Arc::new(Self { store, mailer, stopping: CancellationToken::new() })
+    /// A worker over an open store, which keeps letters that lie as files for `keep`; call [`Postman::run`] to let it send.
+    pub fn new(store: Arc<Store>, mailer: Mailer, keep: Duration) -> Arc<Self> {
+        Arc::new(Self { store, mailer, keep, stopping: CancellationToken::new() })
     }
 
     /// Begins no new attempt; [`Postman::run`] ends soon.
@@ -55,7 +60,8 @@ impl Postman {
     pub async fn run(self: Arc<Self>) {
         loop {
             let me = Arc::clone(&self);
-            let work = async move { tokio::join!(me.run_sending(), me.run_gauges()) };
+            let work =
+                async move { tokio::join!(me.run_sending(), me.run_gauges(), me.run_sweeper()) };
             let Err(broken) = tokio::spawn(work).await else { return };
             tracing::error!(
                 worker = "mail",
@@ -133,6 +139,26 @@ impl Postman {
         }
     }
 
+    /// The words of letters that were not sent go after a time; so do the files that hold the same words.
+    async fn run_sweeper(&self) {
+        while !self.stopping.is_cancelled() {
+            let before = MessageId::first_at(Timestamp::now().minus(self.keep));
+            match self.mailer.sweep(before).await {
+                Ok(0) => {}
+                Ok(removed) => {
+                    tracing::info!(
+                        removed.files = removed,
+                        "retention: {removed} files of letters removed"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!("the folder of letters was not swept: {}", error.kind());
+                }
+            }
+            self.pause(SWEEP).await;
+        }
+    }
+
     /// Waits, or not when the service stops.
     async fn pause(&self, time: Duration) {
         tokio::select! {
@@ -147,7 +173,7 @@ impl Postman {
     }
 }
 
-fn tell(id: crate::domain::MessageId, attempts: i64, end: &LetterEnd) {
+fn tell(id: MessageId, attempts: i64, end: &LetterEnd) {
     let result = match end {
         LetterEnd::Again(next, error) => {
             tracing::warn!(letter.id = %id, attempts, "letter {id} is tried again at {next}: {error}");

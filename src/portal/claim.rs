@@ -13,6 +13,7 @@ use crate::portal::page::{Notice, Trouble};
 use crate::portal::visit::get;
 use crate::portal::{Posted, Visit};
 use crate::sites::AccountError;
+use crate::store::ClaimSent;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -77,15 +78,22 @@ async fn link(visit: Visit, token: web::Path<String>) -> Result<HttpResponse, Tr
 async fn confirm(posted: Posted, token: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let visit = posted.visit;
     let Ok(token) = token.parse::<OneTimeToken>() else { return Ok(dead(&visit)) };
-    let Some(id) = visit.portal().sites.claim_verify(&token, visit.by()).await? else {
+    let Some(sent) = visit.portal().sites.claim_verify(&token, visit.by()).await? else {
         return Ok(dead(&visit));
     };
-    Ok(visit.page(&Notice {
-        layout: visit.layout("Your claim has arrived"),
-        text: vec![
+    let (title, told) = match sent {
+        ClaimSent::Before(id) => (
+            "You have claimed this Site already",
+            format!(
+                "The number of that claim is {id}. It waits for our staff; no second one was made."
+            ),
+        ),
+        ClaimSent::New(id) => (
+            "Your claim has arrived",
             format!("Its number is {id}. Our staff look at it, and may telephone the Site."),
-            "You get a letter when it is decided, or when we have a question.".to_owned(),
-        ],
-        link: None,
-    }))
+        ),
+    };
+    let then = "You get a letter when it is decided, or when we have a question.".to_owned();
+    let page = Notice { layout: visit.layout(title), text: vec![told, then], link: None };
+    Ok(visit.page(&page))
 }

@@ -75,7 +75,7 @@ async fn verify(posted: Posted) -> Result<HttpResponse, Trouble> {
                 Fact { label, value, now }
             });
             let found = Found {
-                issued: record.issued_at.utc().format("%B %-d, %Y, %H:%M UTC").to_string(),
+                issued: record.issued_at.pacific_text(),
                 year: record.facts.year,
                 name: record.facts.name.clone(),
                 facts: rows.collect(),

@@ -2,13 +2,15 @@
 
 use crate::domain::form::{Answers, FieldErrors, Page};
 use crate::domain::questions::{
-    LEVEL, OF_ORGANIZATION, agreement_page, is_decided_by_staff, organization_answers, site_answers,
+    LEVEL, OF_ORGANIZATION, agreement_page, is_decided_by_staff, organization_answers, part_title,
+    site_answers,
 };
 use crate::domain::{
     AgreementText, Permission, RegionCode, Request, RequestId, RequestKind, RequestNoteKind,
     RequestState, RequestStep, RequestViews, Site, SiteId,
 };
-use crate::sites::{AccountError, AnswerError, Browser, Delegate, Sites};
+use crate::sites::requests::written;
+use crate::sites::{AccountError, AnswerError, Browser, Delegate, NoteError, Sites};
 use crate::store::{Change, Deed, NewNote, NewRequest, RequestFilter, StoreError};
 
 /// Requests of an organization that are shown.
@@ -123,7 +125,14 @@ impl Sites {
         let region = site.map_or(record.region, |site| site.region);
         let about = site.map_or(record.name, |site| format!("{} ({})", site.name, site.id));
         let ask = (!asked.is_empty()).then(|| {
-            new_request(member, format!("{about}: {}", page.title), region, asked, known, site)
+            new_request(
+                member,
+                format!("{about}: {}", part_title(page)),
+                region,
+                asked,
+                known,
+                site,
+            )
         });
         Ok(Some(Change { now: now.into_iter().collect(), ask }))
     }
@@ -181,6 +190,31 @@ impl Sites {
         let deed = member.by(browser).into();
         self.store.request_step(id, views, RequestStep::Withdraw, (note, None), deed).await?;
         Ok(())
+    }
+
+    /// Answers what staff asked about a request of the organization.
+    ///
+    /// # Errors
+    /// When nothing was written, or it is not the organization's, or nothing is asked any more.
+    pub async fn member_answer(
+        &self,
+        member: &Delegate,
+        id: RequestId,
+        text: &str,
+        browser: &Browser,
+    ) -> Result<(), NoteError> {
+        let held = self.store.request_by_id(id, RequestViews::all()).await?;
+        let ours = held.organization == Some(member.organization());
+        if !ours || !member.may(Permission::EditOrganization) {
+            return Err(StoreError::NotFound(format!("request {id}")).into());
+        }
+        let note = NewNote {
+            kind: RequestNoteKind::Answer,
+            author: member.who().principal.account.name(),
+            text: written(text)?,
+        };
+        let deed = member.by(browser).into();
+        Ok(self.store.request_answer_by(member.organization(), id, note, deed).await?)
     }
 
     /// Accepts the version of the agreement that is in force.

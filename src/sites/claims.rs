@@ -4,13 +4,13 @@
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    By, CLAIMED_SITE, EmailAddress, LinkPurpose, OneTimeToken, Refusal, Request, RequestId,
-    RequestKind, Role, SiteId, Timestamp,
+    By, CLAIMED_SITE, EmailAddress, LinkPurpose, OneTimeToken, Refusal, Request, RequestKind, Role,
+    SiteId, Timestamp,
 };
 use crate::mail::compose;
 use crate::sites::register::without;
 use crate::sites::{AccountError, Browser, Sites, Staff, VERIFY_WITHIN};
-use crate::store::{Claimed, Deed, NewLink, NewNote, NewRequest, StoreError};
+use crate::store::{ClaimSent, Claimed, Deed, NewLink, NewNote, NewRequest, StoreError};
 
 /// A claim as it was made: the Site and the address that it names.
 fn parts(answers: &Answers) -> Option<(SiteId, EmailAddress)> {
@@ -73,7 +73,7 @@ impl Sites {
         &self,
         token: &OneTimeToken,
         by: By,
-    ) -> Result<Option<RequestId>, StoreError> {
+    ) -> Result<Option<ClaimSent>, StoreError> {
         let Some(answers) = self.claim_peek(token, by.at).await? else { return Ok(None) };
         let Some((site, email)) = parts(&answers) else { return Ok(None) };
         let letter = compose("claim-received", format!("Your claim of Site {site} has arrived"))
@@ -122,7 +122,7 @@ impl Sites {
                     "Our staff agreed to your claim: you represent {about} from now on."
                 ))
                 .list(said.lines());
-            let letter = if made.person.is_new {
+            let letter = if made.person.sets_password {
                 letter
                     .link("Set your password", password)
                     .paragraph("The link works once and ends after seven days.")

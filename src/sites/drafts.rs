@@ -57,13 +57,14 @@ impl Sites {
     pub(super) async fn draft_reopen(
         &self,
         id: i64,
+        now: Timestamp,
     ) -> Result<Option<(Draft, Password)>, StoreError> {
         let draft = self.store.draft_by_id(id).await?;
         if draft.state != DraftState::Open {
             return Ok(None);
         }
         let key = Self::new_secret()?;
-        self.store.draft_rekey(id, self.draft_hash(&key)).await?;
+        self.store.draft_rekey(id, self.draft_hash(&key), now).await?;
         Ok(Some((draft, key)))
     }
 

@@ -183,9 +183,9 @@ impl Letters {
         sign_in: &str,
         footer: &crate::mail::Footer,
     ) -> Vec<Letter> {
-        let invitation = self.invitations.remove(&one.email).filter(|_| one.is_new && !one.waits);
+        let invitation = self.invitations.remove(&one.email).filter(|_| one.sets_password);
         let training = self.trainings.remove(&one.email);
-        let added = (!one.is_new).then(|| {
+        let added = one.has_password.then(|| {
             compose("added", "You were added to an organization")
                 .greeting(&one.first_name)
                 .paragraph(format!("You were added to {organization} in CAIR."))

@@ -62,6 +62,8 @@ pub struct SitesSettings {
     pub help_desk: String,
     /// Address of the videos that those who only look patients up watch.
     pub training_videos: String,
+    /// Whether the letter that confirms a registration holds the password of the test credential.
+    pub mail_secrets: bool,
     /// What a Site must show on its way to production.
     pub criteria: Criteria,
 }

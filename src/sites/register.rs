@@ -44,13 +44,15 @@ pub enum Submitted {
     Sent(EmailAddress),
 }
 
-/// A confirmed registration, and the link by which the Site Contact goes on at once, when their account is new.
+/// A confirmed registration, and the link by which the Site Contact goes on at once, when they have no password yet.
 #[derive(Debug)]
 pub struct Verified {
     /// What was made.
     pub made: Registered,
     /// Sets the first password of the Site Contact.
     pub set_password: Option<OneTimeToken>,
+    /// Whether the password of the test credential is in the letter to the Data Exchange Contact.
+    pub mails_secret: bool,
 }
 
 /// The Sending Facilities that a text names.
@@ -108,7 +110,7 @@ impl Sites {
             return Ok(Submitted::Incomplete(draft.contact_page()));
         };
         let (link, deed) = self.verify_link(draft, &to, by)?;
-        let posted = self.store.link_issue(link, deed).await?;
+        let posted = self.store.draft_link_issue(draft.id, link, deed).await?;
         Ok(if posted { Submitted::Sent(to) } else { Submitted::Capped })
     }
 
@@ -187,6 +189,7 @@ impl Sites {
         let answers = form.settled(&draft.answers);
         let links = [Self::new_link()?, Self::new_link()?];
         let people = self.people(&answers, &links);
+        let (secret, mails_secret) = (Self::new_secret()?, self.settings.mail_secrets);
         let new = NewRegistration {
             draft: draft.id,
             link: token.hash(&self.key),
@@ -194,7 +197,8 @@ impl Sites {
             kind: answers.get("site_type").parse().unwrap_or(SiteKind::Direct),
             clinical: answers.is_yes("clinical"),
             people,
-            secret: self.key.hash(CREDENTIAL_PURPOSE, Self::new_secret()?.reveal()),
+            secret: self.key.hash(CREDENTIAL_PURPOSE, secret.reveal()),
+            mails_secret,
             facility: answers.get("sending_facility").parse().ok(),
             agreement: [
                 AGREEMENT.version.to_owned(),
@@ -206,12 +210,14 @@ impl Sites {
         };
         let (footer, base) = (self.footer(), self.settings.public_url.clone());
         let [own, other] = links.clone();
-        let write = move |made: &Registered| letters(made, &[own, other], &base, &footer);
+        let secret = Some(secret).filter(|_| mails_secret);
+        let write =
+            move |made: &Registered| letters(made, &[own, other], secret.as_ref(), &base, &footer);
         let made = self.store.registration_verify(new, Box::new(write), Deed::from(by)).await?;
         let [own, _] = links;
         Ok(made.map(|made| {
-            let is_new = made.people.first().is_some_and(|person| person.is_new);
-            Verified { made, set_password: Some(own).filter(|_| is_new) }
+            let sets_password = made.people.first().is_some_and(|person| person.sets_password);
+            Verified { made, set_password: Some(own).filter(|_| sets_password), mails_secret }
         }))
     }
 
@@ -279,7 +285,7 @@ impl Sites {
             .link("Go on where you stopped", self.url(&format!("/resume/{}", token.reveal())))
             .paragraph("The link opens once. Save again for another one.")
             .to(to.clone(), &self.footer());
-        self.store.link_issue(link, Deed::from(by).with(letter)).await
+        self.store.draft_link_issue(draft.id, link, Deed::from(by).with(letter)).await
     }
 
     /// Opens a saved draft by its link: a new key for the browser's cookie. None when the link is used or ended.
@@ -288,9 +294,10 @@ impl Sites {
         token: &OneTimeToken,
         by: By,
     ) -> Result<Option<(Draft, Password)>, StoreError> {
+        let now = by.at;
         let used = self.store.link_use(token.hash(&self.key), LinkPurpose::ResumeDraft, by).await?;
         match used.and_then(|link| link.subject.strip_prefix("draft ")?.parse().ok()) {
-            Some(id) => self.draft_reopen(id).await,
+            Some(id) => self.draft_reopen(id, now).await,
             None => Ok(None),
         }
     }
@@ -320,7 +327,7 @@ impl Sites {
             .link("Answer the questions", self.url(&format!("/help-with/{}", token.reveal())))
             .paragraph("It takes two minutes. The link is good for 30 days and opens once; you see these questions only.")
             .to(to.clone(), &self.footer());
-        self.store.link_issue(link, Deed::from(by).with(letter)).await
+        self.store.draft_link_issue(draft.id, link, Deed::from(by).with(letter)).await
     }
 
     /// Opens the shared pages of a draft: the value of a cookie that stands for them. None when the link is used or ended.
@@ -396,19 +403,28 @@ pub(super) fn without(mut answers: Answers, names: &[&str]) -> Answers {
     answers
 }
 
-/// The letters of a confirmed registration. No secret is in them: it is shown behind the link and the sign-in.
+/// The letters of a confirmed registration. No secret is in them, as it is shown behind the link and the sign-in; unless the
+/// operator wants the Data Exchange Contact to get it by mail.
 fn letters(
     made: &Registered,
     links: &[OneTimeToken; 2],
+    secret: Option<&Password>,
     base: &str,
     footer: &Footer,
 ) -> Vec<Letter> {
+    // The last one is the Data Exchange Contact, who may be the Site Contact as well.
+    let last = made.people.last().map(|person| person.account);
     let mut letters: Vec<Letter> = made
         .people
         .iter()
         .zip(links)
         .map(|(person, link)| {
-            confirmation(made, person, link, base).to(person.email.clone(), footer)
+            let told = match secret {
+                None => Told::Shown,
+                Some(secret) if Some(person.account) == last => Told::Here(secret),
+                Some(_) => Told::Elsewhere,
+            };
+            confirmation(made, person, link, &told, base).to(person.email.clone(), footer)
         })
         .collect();
     for to in &made.facility_people {
@@ -424,13 +440,41 @@ fn letters(
     letters
 }
 
+/// How somebody comes by the password of the test credential.
+enum Told<'a> {
+    /// It is in the letter of the Data Exchange Contact.
+    Elsewhere,
+    /// By this letter.
+    Here(&'a Password),
+    /// The portal shows it.
+    Shown,
+}
+
+impl Told<'_> {
+    /// What to do about it, as the letter says.
+    const fn step(&self) -> &'static str {
+        match self {
+            Self::Elsewhere => {
+                "The password of the test credential is in the letter to the Data Exchange Contact. The portal gives another one."
+            }
+            Self::Here(_) => {
+                "The password of the test credential is in this letter: put it into your EHR, then delete the letter. The portal gives another one."
+            }
+            Self::Shown => {
+                "Let the portal show the password of the test credential. It is shown once and never mailed."
+            }
+        }
+    }
+}
+
 fn confirmation(
     made: &Registered,
     person: &Placed,
     link: &OneTimeToken,
+    told: &Told<'_>,
     base: &str,
 ) -> Composition {
-    let facts = [
+    let mut facts = vec![
         ("Site ID (CAIR ID)", made.site.to_string()),
         ("Name", made.name.clone()),
         (
@@ -440,6 +484,9 @@ fn confirmation(
         ("Username of the test credential", made.username.clone()),
         ("SOAP service", format!("{base}/IISService")),
     ];
+    if let Told::Here(secret) = told {
+        facts.push(("Password of the test credential", secret.reveal().to_owned()));
+    }
     let letter = compose(
         "registration-confirmed",
         format!("{} is registered: Site ID {}", made.name, made.site),
@@ -447,7 +494,7 @@ fn confirmation(
     .greeting(&person.first_name)
     .paragraph("The registration for data exchange is confirmed. Keep this letter.")
     .facts(facts);
-    let letter = if person.is_new {
+    let letter = if person.sets_password {
         letter.link("Set your password", format!("{base}/set-password/{}", link.reveal()))
     } else {
         letter.link("Sign in", format!("{base}/sign-in"))
@@ -456,7 +503,7 @@ fn confirmation(
         .paragraph("What to do next:")
         .list([
             "Set your password and sign in.",
-            "Let the portal show the password of the test credential. It is shown once and never mailed.",
+            told.step(),
             "Give the Site ID, the region code and the credential to your EHR vendor, and send a test message.",
         ])
         .paragraph("Every answer to a test message says what to mend.")

@@ -49,7 +49,7 @@ pub enum Decided {
     Done,
 }
 
-/// What somebody wrote, tidied; within bounds.
+/// What was written, without what does not belong into a text.
 pub(super) fn written(text: &str) -> Result<String, NoteError> {
     let text = text.trim().replace("\r\n", "\n");
     match text.chars().count() {
@@ -186,6 +186,11 @@ impl Sites {
         let notes = self.store.request_notes(held.id).await?;
         let asked = notes.into_iter().rfind(|note| note.kind == RequestNoteKind::Question);
         Ok(asked.map(|note| (held, note.text)))
+    }
+
+    /// Whether the question that a link stood for is answered by it.
+    pub async fn request_is_answered_by(&self, token: &OneTimeToken) -> Result<bool, StoreError> {
+        self.store.request_is_answered_by(token.hash(&self.key)).await
     }
 
     /// Answers a question of staff; false when the link is used or ended.

@@ -9,8 +9,8 @@ use crate::domain::{
     OrganizationId, Permission, RegionCode, RequestKind, RequestViews, Scope, SecondFactor,
     StaffGrant, Timestamp,
 };
-use crate::sites::{AccountError, Browser, Invited, SignedIn, Sites};
-use crate::store::{Deed, OrganizationRecord, StoreError};
+use crate::sites::{AccountError, Browser, Invited, NewUser, SignedIn, Sites};
+use crate::store::{Deed, NewAccount, OrganizationRecord, StoreError};
 
 /// How long the link to another password is good that the help desk sends.
 const RECOVER_WITHIN: Duration = Duration::from_hours(1);
@@ -83,6 +83,9 @@ impl Sites {
     }
 
     /// Closes an account; its sessions end.
+    ///
+    /// # Errors
+    /// When it is not theirs to close, or they have to show first that they are there.
     pub async fn staff_deactivate(
         &self,
         staff: &Staff,
@@ -90,6 +93,7 @@ impl Sites {
         browser: &Browser,
     ) -> Result<(), AccountError> {
         self.to_be_closed(staff, id).await?;
+        staff.must_be_fresh(browser)?;
         self.account_deactivate(id, staff.by(browser)).await?;
         Ok(())
     }
@@ -107,6 +111,9 @@ impl Sites {
     }
 
     /// Takes the second factors of somebody who has lost them.
+    ///
+    /// # Errors
+    /// When it is not theirs to do, or they have to show first that they are there.
     pub async fn staff_clear_factors(
         &self,
         staff: &Staff,
@@ -114,11 +121,52 @@ impl Sites {
         browser: &Browser,
     ) -> Result<(), AccountError> {
         self.to_be_closed(staff, id).await?;
+        staff.must_be_fresh(browser)?;
         self.second_factor_clear(id, staff.by(browser)).await?;
         Ok(())
     }
 
+    /// Makes an account for somebody who is to work for CDPH, and mails the link to its first password.
+    ///
+    /// # Errors
+    /// When a role is not theirs to give, they have to show first that they are there, or the address has an account.
+    pub async fn staff_invite(
+        &self,
+        staff: &Staff,
+        new: NewUser,
+        grants: Vec<StaffGrant>,
+        browser: &Browser,
+    ) -> Result<Account, AccountError> {
+        if grants.iter().any(|one| !staff.may_in(Permission::ManageStaff, one.region)) {
+            return Err(AccountError::Forbidden);
+        }
+        staff.must_be_fresh(browser)?;
+        if grants.is_empty() {
+            return Err(AccountError::refused("staff need a role"));
+        }
+        if self.store.account_by_email(new.email.clone()).await?.is_some() {
+            return Err(AccountError::refused(
+                "this address has an account: find it under Accounts, and give it the role there",
+            ));
+        }
+        let (token, secret) = self.new_invitation()?;
+        let letter = self.invitation((&new.email, &new.first_name), &[], &token);
+        let account = NewAccount {
+            email: new.email,
+            first_name: new.first_name,
+            last_name: new.last_name,
+            phone: new.phone,
+            roles: vec![],
+            staff: grants,
+        };
+        let deed = Deed::from(staff.by(browser)).with(letter);
+        Ok(self.store.account_create(account, Some(secret), deed).await?)
+    }
+
     /// Gives a staff role.
+    ///
+    /// # Errors
+    /// When it is not theirs to give, or they have to show first that they are there.
     pub async fn staff_role_give(
         &self,
         staff: &Staff,
@@ -127,11 +175,15 @@ impl Sites {
         browser: &Browser,
     ) -> Result<(), AccountError> {
         self.to_be_granted(staff, id, grant).await?;
+        staff.must_be_fresh(browser)?;
         self.store.staff_grant(id, grant, staff.by(browser).into()).await?;
         Ok(())
     }
 
     /// Takes a staff role.
+    ///
+    /// # Errors
+    /// When it is not theirs to take, or they have to show first that they are there.
     pub async fn staff_role_take(
         &self,
         staff: &Staff,
@@ -140,6 +192,7 @@ impl Sites {
         browser: &Browser,
     ) -> Result<(), AccountError> {
         self.to_be_granted(staff, id, grant).await?;
+        staff.must_be_fresh(browser)?;
         self.store.staff_revoke(id, Some(grant), staff.by(browser).into()).await?;
         Ok(())
     }
@@ -324,5 +377,13 @@ impl Staff {
     /// Who does something, for the audit trail.
     pub fn by(&self, browser: &Browser) -> By {
         self.who.by(browser)
+    }
+
+    /// What opens doors to somebody, or closes them, is not done by whoever finds a browser left alone.
+    ///
+    /// # Errors
+    /// When they have to show first that they are there.
+    fn must_be_fresh(&self, browser: &Browser) -> Result<(), AccountError> {
+        if self.who.is_fresh(browser.now) { Ok(()) } else { Err(AccountError::StepUp) }
     }
 }

@@ -511,6 +511,13 @@ pub(super) fn has_place(conn: &mut DbConnection, id: AccountId) -> Result<bool, 
         || !staff::of_account(conn, id)?.is_empty())
 }
 
+/// Whether an account has anything to do here that waits for no training.
+pub(super) fn has_active_place(conn: &mut DbConnection, id: AccountId) -> Result<bool, StoreError> {
+    let memberships = membership::of_account(conn, id)?;
+    Ok(memberships.iter().any(|one| one.state == MembershipState::Active)
+        || !staff::of_account(conn, id)?.is_empty())
+}
+
 pub(super) fn factors(conn: &mut DbConnection, account: Account) -> Result<Factors, StoreError> {
     type Secrets = (Option<PassphraseHash>, Option<Vec<u8>>, Option<i64>);
     let id = account.id;

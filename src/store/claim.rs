@@ -3,14 +3,15 @@
 use diesel::prelude::*;
 
 use crate::domain::{
-    AccountId, AccountState, EmailAddress, Letter, LinkPurpose, MembershipState, OrganizationId,
-    Refusal, RequestId, RequestStep, RequestViews, Role, SecretHash, Site, SiteId, SiteStatus,
-    Timestamp,
+    AccountId, AccountState, CLAIMED_SITE, EmailAddress, Letter, LinkPurpose, MembershipState,
+    OrganizationId, Refusal, RequestId, RequestKind, RequestState, RequestStep, RequestViews, Role,
+    SecretHash, Site, SiteId, SiteStatus, Timestamp,
 };
 use crate::store::connection::DbConnection;
+use crate::store::draft::read_answers;
 use crate::store::registration::{self, Person, Placed};
 use crate::store::request::{self, NewNote, NewRequest};
-use crate::store::schema::{account as accounts, membership};
+use crate::store::schema::{account as accounts, membership, request as requests};
 use crate::store::{Deed, Store, StoreError, account, one_time_link, site};
 
 /// What an approved claim made.
@@ -24,6 +25,15 @@ pub struct Claimed {
     pub others: Vec<EmailAddress>,
 }
 
+/// What became of a claim whose address is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimSent {
+    /// The same person has claimed the Site before, and staff have not decided yet.
+    Before(RequestId),
+    /// It waits for staff.
+    New(RequestId),
+}
+
 /// What letters tell of an approved claim.
 pub type WriteClaimed = Box<dyn FnOnce(&Claimed) -> Vec<Letter> + Send>;
 
@@ -31,19 +41,24 @@ impl Store {
     /// Confirms the address of a claim, which waits for staff from then on; none when the link is used or ended.
     ///
     /// A claim of a Site that is not there waits, too: whoever asks learns nothing from the answer, and whoever mistyped
-    /// gets one from staff.
+    /// gets one from staff. While a claim of the same Site by the same address waits, no second one is made.
     pub async fn claim_verify(
         &self,
         link: SecretHash,
         mut new: NewRequest,
         claimed: SiteId,
         deed: Deed,
-    ) -> Result<Option<RequestId>, StoreError> {
-        let doing = self.doing(deed);
+    ) -> Result<Option<ClaimSent>, StoreError> {
+        let mut doing = self.doing(deed);
         self.write(move |conn| {
             let now = doing.now;
             if one_time_link::consume(conn, link, LinkPurpose::ClaimSite, now)?.is_none() {
                 return Ok(None);
+            }
+            if let Some(id) = open_claim(conn, &claimed, &new.email)? {
+                doing.keep_letters();
+                doing.end(conn, "claim.again", &request::object(id), None, None)?;
+                return Ok(Some(ClaimSent::Before(id)));
             }
             match site::by_id(conn, &claimed) {
                 Ok(site) => {
@@ -58,7 +73,7 @@ impl Store {
             }
             let id = request::create(conn, &new, now)?;
             doing.end(conn, "request.create", &request::object(id), None, Some(&new.title))?;
-            Ok(Some(id))
+            Ok(Some(ClaimSent::New(id)))
         })
         .await
     }
@@ -102,6 +117,28 @@ impl Store {
         })
         .await
     }
+}
+
+/// The claim of a Site by an address that staff have not decided yet.
+fn open_claim(
+    conn: &mut DbConnection,
+    claimed: &SiteId,
+    email: &EmailAddress,
+) -> Result<Option<RequestId>, StoreError> {
+    let open = requests::table
+        .filter(requests::state.eq_any(RequestState::OPEN))
+        .filter(requests::kind.eq(RequestKind::Update))
+        .filter(requests::email.eq(email))
+        .order(requests::id.asc())
+        .select((requests::id, requests::answers))
+        .load::<(RequestId, String)>(conn)?;
+    for (id, answers) in open {
+        // The Site may not be there, so it is told by what was typed.
+        if read_answers(&answers)?.get(CLAIMED_SITE) == claimed.as_str() {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 fn place(

@@ -1,5 +1,7 @@
 //! Drafts: registrations and enrolments that are being filled in.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
 use crate::domain::form::Answers;
@@ -7,7 +9,13 @@ use crate::domain::{Draft, DraftKind, DraftState, Refusal, SecretHash, Timestamp
 use crate::store::connection::DbConnection;
 use crate::store::error::Cause;
 use crate::store::schema::draft;
-use crate::store::{Store, StoreError};
+use crate::store::{Deed, NewLink, Store, StoreError, one_time_link};
+
+/// How long a draft is kept after it was last touched: a link to it is good for 30 days, and what one opens for another.
+const KEPT: Duration = Duration::from_hours(24 * 31);
+
+/// Drafts that are removed in one transaction at most.
+const BATCH: i64 = 500;
 
 type Row = (i64, DraftKind, DraftState, String, Timestamp, Timestamp);
 
@@ -54,6 +62,24 @@ pub(super) fn advance(
         .set((draft::state.eq(to), draft::updated_at.eq(now), draft::submitted_at.eq(now)))
         .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(Refusal(format!("it is not {from} any more")).into()) }
+}
+
+/// Says that somebody means to go on with a draft, inside a transaction.
+fn touch(conn: &mut DbConnection, id: i64, now: Timestamp) -> Result<(), StoreError> {
+    diesel::update(draft::table.find(id)).set(draft::updated_at.eq(now)).execute(conn)?;
+    Ok(())
+}
+
+/// Removes drafts that nobody can go on with any more, and those whose answers have become a registration or a request;
+/// gives how many.
+pub(super) fn sweep(conn: &mut DbConnection, now: Timestamp) -> Result<usize, StoreError> {
+    let ids = draft::table
+        .filter(draft::updated_at.lt(now.minus(KEPT)))
+        .order(draft::updated_at.asc())
+        .select(draft::id)
+        .limit(BATCH)
+        .load::<i64>(conn)?;
+    Ok(diesel::delete(draft::table.filter(draft::id.eq_any(ids))).execute(conn)?)
 }
 
 impl Store {
@@ -119,10 +145,33 @@ impl Store {
     }
 
     /// Gives a draft another key; the one before opens nothing any more.
-    pub async fn draft_rekey(&self, id: i64, hash: SecretHash) -> Result<(), StoreError> {
+    pub async fn draft_rekey(
+        &self,
+        id: i64,
+        hash: SecretHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.write(move |conn| {
             diesel::update(draft::table.find(id)).set(draft::hash.eq(hash)).execute(conn)?;
-            Ok(())
+            touch(conn, id, now)
+        })
+        .await
+    }
+
+    /// Records a link to a draft, which is kept as long as the link is good, with the letters that carry it. Tells whether
+    /// they were posted.
+    pub async fn draft_link_issue(
+        &self,
+        id: i64,
+        link: NewLink,
+        deed: Deed,
+    ) -> Result<bool, StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            touch(conn, id, doing.now)?;
+            one_time_link::issue(conn, &link, doing.now)?;
+            let object = format!("link {} {}", link.purpose, link.subject);
+            doing.end(conn, "link.issue", &object, None, None)
         })
         .await
     }

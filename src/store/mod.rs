@@ -72,7 +72,7 @@ pub use audit::{AuditFilter, Verdict};
 pub use board::{BoardFilter, BoardOrder, BoardRow, RECENT_DAYS, SiteNote};
 pub use bulk::{BulkSite, BulkUpload, SiteRow};
 pub use change::Change;
-pub use claim::{Claimed, WriteClaimed};
+pub use claim::{ClaimSent, Claimed, WriteClaimed};
 pub use clinician::NewClinician;
 pub use connection::DatabaseUrl;
 pub use credential::NewCredential;

@@ -6,9 +6,9 @@ use diesel::prelude::*;
 
 use crate::domain::form::Answers;
 use crate::domain::{
-    AccessLevel, AccountId, CredentialState, DraftState, EmailAddress, Environment, Letter,
-    LinkPurpose, LinkStatus, OrganizationId, RegionCode, RequestKind, Role, SecretHash, SiteId,
-    SiteKind, SiteStatus, Timestamp, TrainingNeed, UserId,
+    AccessLevel, AccountId, AccountState, CredentialState, DraftState, EmailAddress, Environment,
+    Letter, LinkPurpose, LinkStatus, OrganizationId, RegionCode, RequestKind, Role, SecretHash,
+    SiteId, SiteKind, SiteStatus, Timestamp, UserId,
 };
 use crate::store::account::NewAccount;
 use crate::store::connection::DbConnection;
@@ -58,8 +58,10 @@ pub struct NewRegistration {
     pub answers: Answers,
     /// Who gets a place; the first is the Site Contact.
     pub people: Vec<Person>,
-    /// Keyed hash of the first secret of the test credential, which nobody has seen.
+    /// Keyed hash of the first secret of the test credential.
     pub secret: SecretHash,
+    /// Whether a letter of the registration holds that secret; else nobody has seen it.
+    pub mails_secret: bool,
     /// The Sending Facility that is asked to send for it.
     pub facility: Option<SiteId>,
     /// Version of the agreement, name and title of who accepted it, and from where.
@@ -77,10 +79,10 @@ pub struct Placed {
     pub first_name: String,
     /// What they are known by.
     pub user_id: UserId,
-    /// Whether the account is new.
-    pub is_new: bool,
-    /// Whether the account is new and all its roles wait for training: it got no link.
-    pub waits: bool,
+    /// Whether they have signed in before, or could have.
+    pub has_password: bool,
+    /// Whether they got a link to a first password: they have none, and a role that does not wait for training.
+    pub sets_password: bool,
 }
 
 /// What a confirmed registration made.
@@ -143,7 +145,8 @@ impl Store {
             draft::advance(conn, new.draft, DraftState::Submitted, DraftState::Verified, now)?;
             let made = make(conn, &new, now)?;
             doing.add_letters(write(&made));
-            let after = format!("{} {} {}", new.kind, made.name, told(made.region));
+            let mailed = if new.mails_secret { "; the test password is mailed" } else { "" };
+            let after = format!("{} {} {}{mailed}", new.kind, made.name, told(made.region));
             doing.end(
                 conn,
                 "registration.verify",
@@ -176,7 +179,8 @@ fn make(
     };
     let site = make_site(conn, new, organization, &name, now)?;
     let username = format!("{site}-T");
-    issue_credential(conn, &site, Environment::Test, &username, new.secret, now)?;
+    let shown_at = new.mails_secret.then_some(now);
+    issue_credential(conn, &site, Environment::Test, &username, (new.secret, shown_at), now)?;
     accept_agreement(conn, organization, &new.agreement, now)?;
     let people = new
         .people
@@ -245,13 +249,13 @@ fn make_site(
     sites::create(conn, &registered, &new.answers, "visitor", now)
 }
 
-/// A credential without an end; its first secret was never shown, so it opens nothing until another is.
+/// A credential without an end. A first secret that was never shown opens nothing until another is.
 pub(super) fn issue_credential(
     conn: &mut DbConnection,
     site: &SiteId,
     environment: Environment,
     username: &str,
-    secret: SecretHash,
+    (secret, shown_at): (SecretHash, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     diesel::insert_into(credential::table)
@@ -262,6 +266,7 @@ pub(super) fn issue_credential(
             credential::facility_id.eq(site.as_str()),
             credential::state.eq(CredentialState::Active),
             credential::secret.eq(secret),
+            credential::shown_at.eq(shown_at),
             credential::created_at.eq(now),
         ))
         .execute(conn)?;
@@ -288,18 +293,15 @@ pub(super) fn accept_agreement(
     Ok(())
 }
 
-/// Gives somebody a place: with an account of theirs, or a new one and the link to its first password, unless all they
-/// are to do waits for training.
+/// Gives somebody a place: with an account of theirs, or a new one. Whoever has no password yet gets the link to the first
+/// one, unless all they are to do waits for training.
 pub(super) fn place(
     conn: &mut DbConnection,
     person: &Person,
     organization: OrganizationId,
     now: Timestamp,
 ) -> Result<Placed, StoreError> {
-    let known = account::by_email(conn, &person.email)?;
-    let is_new = known.is_none();
-    let waits = person.roles.iter().all(|role| role.training() == TrainingNeed::Course);
-    let account = if let Some(account) = known {
+    let account = if let Some(account) = account::by_email(conn, &person.email)? {
         for role in &person.roles {
             let new = NewMembership { account: account.id, organization, role: *role };
             membership::grant(conn, &new, now)?;
@@ -315,20 +317,22 @@ pub(super) fn place(
             roles,
             staff: vec![],
         };
-        let account = account::create(conn, &new, now)?;
-        if !waits {
-            let link = account::invitation_link(person.invitation, account.id);
-            one_time_link::issue(conn, &link, now)?;
-        }
-        account
+        account::create(conn, &new, now)?
     };
+    // Of those who were invited before and have not come yet, the link of before ends: the new letter has another one.
+    let has_password = account.state != AccountState::Invited;
+    let sets_password = !has_password && account::has_active_place(conn, account.id)?;
+    if sets_password {
+        let link = account::invitation_link(person.invitation, account.id);
+        one_time_link::issue(conn, &link, now)?;
+    }
     Ok(Placed {
         account: account.id,
         email: account.email,
         first_name: account.first_name,
         user_id: account.user_id,
-        is_new,
-        waits: is_new && waits,
+        has_password,
+        sets_password,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::domain::{
     RequestViews, Scope, SecretHash, SiteId, SiteStatus, StageEvent, Timestamp,
 };
 use crate::store::connection::DbConnection;
+use crate::store::deed::Doing;
 use crate::store::directory::raise_revision;
 use crate::store::draft::read_answers;
 use crate::store::one_time_link::{self, LinkSecret};
@@ -245,6 +246,20 @@ pub(super) fn note(
             request_note::text.eq(&new.text),
         ))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Takes the answer to what staff asked, which ends the deed.
+fn answer(
+    conn: &mut DbConnection,
+    held: &Request,
+    new: &NewNote,
+    doing: Doing,
+) -> Result<(), StoreError> {
+    advance(conn, held, RequestStep::Answer, None, doing.now)?;
+    note(conn, held.id, new, doing.now)?;
+    let (object, old) = (object(held.id), held.state.word());
+    doing.end(conn, "request.answer", &object, Some(old), Some(&new.text))?;
     Ok(())
 }
 
@@ -491,6 +506,24 @@ impl Store {
         }
     }
 
+    /// Whether the link of a question was used to answer it.
+    pub async fn request_is_answered_by(&self, hash: SecretHash) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let used = one_time_link::used(conn, hash, LinkPurpose::AnswerRequest)?;
+            let Some((subject, at)) = used else { return Ok(false) };
+            let id = subject.strip_prefix("request ").and_then(|id| id.parse::<RequestId>().ok());
+            // A link that a newer question has ended was used up at a moment that has no answer.
+            let answers = request_note::table
+                .filter(request_note::request_id.nullable().eq(id))
+                .filter(request_note::kind.eq(RequestNoteKind::Answer))
+                .filter(request_note::at.eq(at))
+                .count()
+                .get_result::<i64>(conn)?;
+            Ok(answers > 0)
+        })
+        .await
+    }
+
     /// Answers what staff asked, by the link of the letter; false when it is used, ended, or nothing is asked any more.
     pub async fn request_answer(
         &self,
@@ -504,11 +537,30 @@ impl Store {
             let id = used.and_then(|link| link.subject.strip_prefix("request ")?.parse().ok());
             let Some(id) = id else { return Ok(false) };
             let held = in_view(conn, id, &RequestViews::all())?;
-            advance(conn, &held, RequestStep::Answer, None, doing.now)?;
-            note(conn, id, &new, doing.now)?;
-            let old = held.state.word();
-            doing.end(conn, "request.answer", &object(id), Some(old), Some(&new.text))?;
+            answer(conn, &held, &new, doing)?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Answers what staff asked of an organization, by one of its people; the link of the letter ends.
+    ///
+    /// # Errors
+    /// When it is not the organization's, or nothing is asked any more.
+    pub async fn request_answer_by(
+        &self,
+        organization: OrganizationId,
+        id: RequestId,
+        new: NewNote,
+        deed: Deed,
+    ) -> Result<(), StoreError> {
+        let doing = self.doing(deed);
+        self.write(move |conn| {
+            let held = in_view(conn, id, &RequestViews::all())?;
+            if held.organization != Some(organization) {
+                return Err(not_found(id));
+            }
+            answer(conn, &held, &new, doing)
         })
         .await
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::{LetterState, MessageId, MessageState, Timestamp};
 use crate::store::connection::DbConnection;
 use crate::store::schema::{delivery, diagnostic, letter, loopback_message, message, payload};
-use crate::store::{Store, StoreError, one_time_link, session};
+use crate::store::{Store, StoreError, bulk, draft, one_time_link, session};
 
 /// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
 const BATCH: i64 = 500;
@@ -40,6 +40,8 @@ pub struct Removed {
     pub letters: usize,
     /// Sessions of people that are over, and links in mails that ended a week ago or longer.
     pub visits: usize,
+    /// Drafts that nobody can go on with any more, and uploads of Sites that were not confirmed in time.
+    pub forms: usize,
 }
 
 impl Store {
@@ -60,6 +62,7 @@ impl Store {
             total.loopback += removed.loopback;
             total.letters += removed.letters;
             total.visits += removed.visits;
+            total.forms += removed.forms;
         }
     }
 
@@ -79,6 +82,7 @@ impl Store {
                 loopback: remove_loopback(conn, bodies_before)?,
                 letters: remove_letters(conn, letters_before)?,
                 visits: session::sweep(conn, now)? + one_time_link::sweep(conn, now)?,
+                forms: draft::sweep(conn, now)? + bulk::sweep(conn, now)?,
             })
         })
         .await

@@ -87,16 +87,32 @@ fn told(site: &Site) -> String {
 
 /// The next free ID: `SF-` for a Sending Facility, else `DE-`, and six digits.
 pub(super) fn next_id(conn: &mut DbConnection, kind: SiteKind) -> Result<SiteId, StoreError> {
-    let prefix = if kind == SiteKind::SendingFacility { "SF-" } else { "DE-" };
+    let prefix = prefix(kind);
+    numbered(prefix, last_number(conn, prefix)? + 1)
+}
+
+/// How the IDs of a type of Site begin.
+pub(super) const fn prefix(kind: SiteKind) -> &'static str {
+    match kind {
+        SiteKind::SendingFacility => "SF-",
+        SiteKind::Direct | SiteKind::ThroughFacility => "DE-",
+    }
+}
+
+/// The ID of this number.
+pub(super) fn numbered(prefix: &str, number: u32) -> Result<SiteId, StoreError> {
+    format!("{prefix}{number:06}").parse().map_err(|_wrong| StoreError::Conflict)
+}
+
+/// The highest number of the IDs that begin so; 0 when there is none.
+pub(super) fn last_number(conn: &mut DbConnection, prefix: &str) -> Result<u32, StoreError> {
     let last = site::table
         .filter(site::id.like(format!("{prefix}______")))
         .order(site::id.desc())
         .select(site::id)
         .first::<String>(conn)
         .optional()?;
-    let number =
-        last.and_then(|id| id.trim_start_matches(prefix).parse::<u32>().ok()).unwrap_or(0) + 1;
-    format!("{prefix}{number:06}").parse().map_err(|_wrong| StoreError::Conflict)
+    Ok(last.and_then(|id| id.trim_start_matches(prefix).parse().ok()).unwrap_or(0))
 }
 
 /// Records a Site and what it told of itself, inside the transaction of another change, which raises the revision.

@@ -6,7 +6,7 @@ use crate::domain::{
     AccountId, By, CredentialState, Environment, LinkStatus, Refusal, ReviewMark, SecretHash,
     SiteEventKind, SiteId, SiteKind, SiteReview, SiteStatus, StageChange, StageEvent, Timestamp,
 };
-use crate::store::connection::DbConnection;
+use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory::raise_revision;
 use crate::store::schema::{
     credential, site, site_event, site_link, site_progress, site_review, stage_change,
@@ -25,6 +25,29 @@ pub(super) fn begin(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     write(conn, id, StageEvent::Registered, None, status, (actor, None), now)
+}
+
+/// The same of many Sites that begin alike, with one statement.
+pub(super) fn begin_all<'a>(
+    conn: &mut DbConnection,
+    ids: impl Iterator<Item = &'a SiteId>,
+    status: SiteStatus,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = ids
+        .map(|id| {
+            (
+                stage_change::site_id.eq(id),
+                stage_change::at.eq(now),
+                stage_change::event.eq(StageEvent::Registered),
+                stage_change::after.eq(status),
+                stage_change::actor.eq(actor),
+            )
+        })
+        .collect();
+    on_either!(conn, conn => diesel::insert_into(stage_change::table).values(rows).execute(conn)?);
+    Ok(())
 }
 
 fn write(
@@ -439,7 +462,7 @@ fn issue(
         .get_result::<i64>(conn)?;
     let username =
         if earlier == 0 { username.clone() } else { format!("{username}{}", earlier + 1) };
-    registration::issue_credential(conn, id, environment, &username, *secret, now)
+    registration::issue_credential(conn, id, environment, &username, (*secret, None), now)
 }
 
 fn told(after: SiteStatus, reason: Option<&str>) -> String {

@@ -1,5 +1,7 @@
 //! Statements about meaningful use: what their facts are taken from, and what was issued.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
 use crate::domain::{
@@ -10,21 +12,25 @@ use crate::store::connection::DbConnection;
 use crate::store::schema::{message, statement, tally};
 use crate::store::{Deed, Store, StoreError, owned, profile, site, stage, tally as tallies};
 
+/// A day of the counts.
+const DAY: Duration = Duration::from_hours(24);
+
 /// Statements of a Site that are listed.
 const LISTED: i64 = 20;
 
-/// The first test message of a Site in a year: found by the counts, which outlive the messages.
+/// The first test message of a Site in a year: found by the counts of days, which outlive the messages.
 fn test_of_year(
     conn: &mut DbConnection,
     id: &SiteId,
     year: i32,
 ) -> Result<Option<TestFact>, StoreError> {
     let Some((from, until)) = year_bounds(year) else { return Ok(None) };
+    // Counts are kept by the days of UTC: the first of these may begin in the year before.
     let days: Vec<(Timestamp, String)> = tally::table
         .filter(tally::scope.eq(TallyScope::Site))
         .filter(tally::subject.eq(id.as_str()))
         .filter(tally::environment.eq(Environment::Test))
-        .filter(tally::since.ge(from))
+        .filter(tally::since.gt(from.minus(DAY)))
         .filter(tally::since.lt(until))
         .order(tally::since.asc())
         .select((tally::since, tally::counts))
@@ -32,20 +38,35 @@ fn test_of_year(
     let has_any = |counts: &str| {
         serde_json::from_str::<Tally>(counts).is_ok_and(|counts| counts.messages > 0)
     };
-    let Some((day, _)) = days.into_iter().find(|(_, counts)| has_any(counts)) else {
-        return Ok(None);
-    };
-    let next = day.plus(std::time::Duration::from_hours(24));
-    let (first, last) = (MessageId::first_at(day), MessageId::first_at(next));
-    let mut found: Vec<(MessageId, String)> = vec![];
+    for (day, _) in days.into_iter().filter(|(_, counts)| has_any(counts)) {
+        let (first, last) = (day.max(from), day.plus(DAY).min(until));
+        if let Some((at, result)) = first_test(conn, id, first, last)? {
+            return Ok(Some(TestFact { on: at.pacific().date(), result: Some(result) }));
+        }
+        // The messages of that day are gone; where a year ends within it, it proves nothing.
+        if day >= from && day.plus(DAY) <= until {
+            return Ok(Some(TestFact { on: day.utc().date_naive(), result: None }));
+        }
+    }
+    Ok(None)
+}
+
+/// The first test message between two moments: when it came, and MSA-1 of its answer.
+fn first_test(
+    conn: &mut DbConnection,
+    id: &SiteId,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Option<(Timestamp, String)>, StoreError> {
+    let mut found: Vec<(Timestamp, String)> = vec![];
     for is_sender in [true, false] {
         let mut query = message::table
             .filter(message::environment.eq(Environment::Test))
             .filter(message::message_type.not_like("QBP%"))
-            .filter(message::id.ge(first))
-            .filter(message::id.lt(last))
+            .filter(message::id.ge(MessageId::first_at(from)))
+            .filter(message::id.lt(MessageId::first_at(until)))
             .order(message::id.asc())
-            .select((message::id, message::ack_code))
+            .select((message::received_at, message::ack_code))
             .into_boxed();
         query = if is_sender {
             query.filter(message::sender_id.eq(id))
@@ -55,8 +76,7 @@ fn test_of_year(
         };
         found.extend(query.first(conn).optional()?);
     }
-    let result = found.into_iter().min_by_key(|(id, _)| *id).map(|(_, code)| code);
-    Ok(Some(TestFact { on: day.utc().date_naive(), result }))
+    Ok(found.into_iter().min_by_key(|(at, _)| *at))
 }
 
 fn facts(conn: &mut DbConnection, id: &SiteId, year: i32) -> Result<StatementFacts, StoreError> {

@@ -34,15 +34,15 @@ world.test('a Site whose message is good waits for the review on the board', { s
   one = await staff(world, 'one@cdph.example', 'onboarding', { region: 'CAIRBA' });
   await visit(one.page, '/staff');
   await follow(one.page, 'Onboarding');
-  for (let tries = 0; tries < 20 && !/Validated/.test(await one.page.locator('table').innerText()); tries += 1) {
+  for (let tries = 0; tries < 20 && !/Test messages are good/.test(await one.page.locator('table').innerText()); tries += 1) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     await one.page.reload();
   }
   await check(one.page, 'onboarding-board');
-  await fill(one.page, { Stage: 'Production' });
+  await fill(one.page, { Stage: 'In production' });
   await submit(one.page, 'Show');
   await check(one.page, 'onboarding-board-none');
-  await fill(one.page, { Stage: 'Validated', Region: 'Bay Area', 'Name or Site ID': 'lark' });
+  await fill(one.page, { Stage: 'Test messages are good', Region: 'Bay Area', 'Name or Site ID': 'lark' });
   await submit(one.page, 'Show');
   assert.match(await one.page.locator('table').innerText(), /CDPH begins the review/);
   await follow(one.page, 'Larkspur');
@@ -108,7 +108,7 @@ world.test('a statement is issued and checked by anybody', { seconds: 240 }, asy
   ]);
   const file = path.join(folder('shots'), 'statement.pdf');
   await download.saveAs(file);
-  assert.equal(download.suggestedFilename(), `statement-${clinic.site}-${new Date().getUTCFullYear()}.pdf`);
+  assert.equal(download.suggestedFilename(), `statement-${clinic.site}-${new Date().toLocaleString('en-US', { timeZone: 'America/Los_Angeles', year: 'numeric' })}.pdf`);
   assert.equal(fs.readFileSync(file).subarray(0, 5).toString(), '%PDF-');
 
   await visit(page, '/verify-statement');

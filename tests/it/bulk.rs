@@ -1,9 +1,11 @@
 //! Many Sites from one file: read through the fields of registration, all or nothing.
 
 use std::io::{Cursor, Write as _};
+use std::time::Duration;
 
-use izportal::domain::{OrganizationId, Role, SiteKind, SiteStatus};
+use izportal::domain::{OrganizationId, Role, SiteKind, SiteStatus, Timestamp};
 use izportal::sites::bulk::columns;
+use izportal::store::RetentionLimits;
 
 use crate::support::browser::Page;
 use crate::support::clinic::{Clinic, Person, shown_secret};
@@ -157,7 +159,7 @@ async fn bad_rows_are_told_by_row_and_column_and_nothing_is_kept() {
 
     assert_eq!(page.status, 422);
     page.says(&[
-        "3 rows have something to mend. Nothing was registered.",
+        "3 rows have something to fix. Nothing was registered.",
         "3 county",
         "San Diego",
         "4 clinical Choose one of the answers",
@@ -333,4 +335,27 @@ async fn two_thousand_rows_are_registered_at_one_time() {
 
     page.says(&["2000 Sites are registered"]);
     assert_eq!(sites_of(&clinic, organization).await, 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_not_confirmed_in_a_day_is_removed() {
+    let clinic = Clinic::open().await;
+    let (organization, person) = begin(&clinic).await;
+    let confirmed = upload(&person, organization, "sites.csv", &csv(&[&[]])).await;
+    person.browser.submit(&confirmed.path, &[]).await.says(&["registered"]);
+    let other = [("site_name", "Hill"), ("zip", "94502")];
+    let waits = upload(&person, organization, "sites.csv", &csv(&[&other])).await;
+    let year = Duration::from_hours(24 * 365);
+    let limits = RetentionLimits { bodies: year, metadata: year, letters: year };
+    let sweep = async |hours| {
+        let at = Timestamp::now().plus(Duration::from_hours(hours));
+        clinic.app.store().retention_sweep(limits, at).await.unwrap().forms
+    };
+
+    assert_eq!((sweep(23).await, sweep(25).await), (0, 1));
+
+    // The session of before is over by then, too.
+    let browser = clinic.sign_in(person.account.email.as_str()).await;
+    assert_eq!(browser.ask(&waits.path).await.status, 404);
+    browser.visit(&confirmed.path).await.is_at(&confirmed.path).says(&["DE-000001"]);
 }

@@ -243,6 +243,17 @@ fn check_config_prints_an_example_that_it_takes_itself() {
 }
 
 #[test]
+fn check_config_warns_of_passwords_that_leave_by_mail() {
+    let dir = TempDir::new().unwrap();
+    for (toml, warns) in [("", false), ("[mail]\nmail_secrets = true\n", true)] {
+        let checked = run(&["check-config", "--config", &config_file(&dir, toml)]);
+        assert_eq!(exit_code(&checked), 0, "{}", error_text(&checked));
+        let said = output_text(&checked);
+        assert_eq!(said.contains("warning    mail.mail_secrets is on"), warns, "{said}");
+    }
+}
+
+#[test]
 fn check_config_shows_no_password_of_a_database() {
     let dir = TempDir::new().unwrap();
     let file = config_file(&dir, "[database]\nurl = \"postgres://me:hunter2@localhost/db\"");

@@ -39,7 +39,7 @@ async fn the_trail_is_browsed_by_object_actor_action_and_day() {
     let second = auditor.visit(&format!("/staff/audit?{more}")).await;
     let values = auditor.visit("/staff/audit?object=site+DE-000002").await;
     let none = auditor.visit("/staff/audit?object=site&to=2001-01-01").await;
-    let today = Timestamp::now().utc().format("%Y-%m-%d");
+    let today = Timestamp::now().pacific().format("%Y-%m-%d");
     let by = format!("/staff/audit?action=test&actor={}&from={today}", tester().actor);
     let by = auditor.visit(&by.replace(' ', "+")).await;
     let user = auditor.visit("/staff/audit?object=u-000001&action=account").await;
@@ -180,7 +180,7 @@ async fn the_help_desk_sees_what_became_of_a_letter_but_not_its_words() {
     let twice = desk.submit(&format!("{path}/give-up"), &[]).await;
     let again = desk.submit(&format!("{path}/retry"), &[]).await;
 
-    list.says(&["rosa@example.org", "verify-address", "Waiting"]);
+    list.says(&["rosa@example.org", "Confirm the address", "Waiting"]);
     other.says(&["No letter fits", "wait"]);
     assert_eq!(wrong.errors()[0].0, "to");
     one.says(&["Waiting", "Next attempt", "Last error"]);
@@ -426,4 +426,106 @@ async fn the_review_leads_to_the_claim_of_a_site_of_the_same_name() {
     let to = review.html.split("href=\"/claim?site=").nth(1).unwrap().split('"').next().unwrap();
     let page = second.visit(&format!("/claim?site={to}")).await;
     assert!(page.html.contains(&format!("value=\"{to}\"")), "{}", page.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_claim_of_the_same_site_is_told_of_the_first() {
+    let clinic = Clinic::open().await;
+    clinic.direct("DE-000007").await;
+    clinic.direct("DE-000008").await;
+    let app = &clinic.app;
+    let open = async |site: &str| {
+        let told = claimed(app, site).await;
+        // The letter of this claim is not the one of the next.
+        app.database.change(&app.config.data_dir, "DELETE FROM letter");
+        told.into_iter().next_back().unwrap()
+    };
+
+    for site in ["DE-000007", "DE-000999"] {
+        let (first, second) = (open(site).await, open(site).await);
+        assert!(first.contains("Your claim has arrived"), "{first}");
+        assert!(second.contains("You have claimed this Site already"), "{second}");
+        assert!(second.contains("no second one was made"), "{second}");
+    }
+    let another = open("DE-000008").await;
+    assert!(another.contains("Your claim has arrived"), "{another}");
+    assert_eq!(crate::enrolment::waiting(app).await.len(), 3);
+    assert_eq!(audited(app, "claim.again").await, 2);
+
+    // One that is decided does not stand in the way of another.
+    let held = crate::enrolment::waiting(app).await.remove(0);
+    let registrar = staff(app, StaffRole::Registrar, None).await;
+    let path = format!("/staff/requests/{}", held.id);
+    registrar.visit(&path).await;
+    registrar.submit(&path, &[("step", "decline"), ("text", "Ask the manager.")]).await;
+    let again = open("DE-000007").await;
+    assert!(again.contains("Your claim has arrived"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claimant_who_was_invited_and_never_came_gets_the_way_to_a_password() {
+    let clinic = Clinic::open().await;
+    let (other, ..) = clinic.direct("DE-000006").await;
+    clinic.direct("DE-000007").await;
+    let app = &clinic.app;
+    let new = crate::support::people::user(EVA, &[Role::DxQa]);
+    clinic.sites.user_add_as(other, new, clinic.by()).await.unwrap();
+    let first = app.mail_to(EVA, "Set the password").await.link("/set-password/");
+    claimed(app, "DE-000007").await;
+    let registrar = staff(app, StaffRole::Registrar, None).await;
+    let path = format!("/staff/requests/{}", newest(app).await.id);
+    registrar.visit(&path).await;
+    registrar.submit(&path, &[("step", "approve"), ("text", "")]).await.says(&["Approved."]);
+
+    let letter = app.mail_to(EVA, "You represent Site DE-000007").await;
+    assert!(!letter.text.contains("/sign-in"), "{}", letter.text);
+    let link = letter.link("/set-password/");
+    let browser = app.browser();
+    browser.visit(&first).await.says(&["This link does not work any more"]);
+    browser.visit(&link).await;
+    let password = crate::support::people::PASSWORD;
+    browser.submit(&link, &[("password", password), ("again", password)]).await;
+    clinic.sign_in(EVA).await.visit("/account").await.says(&["DE-000006", "DE-000007"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_shown_only_where_nobody_else_can_ask() {
+    let database = crate::support::TestDatabase::new();
+    let dir = tempfile::TempDir::new().unwrap();
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let app = TestApp::listening(everywhere, database, dir, "").await;
+    let id = queue(&app).await;
+    app.until("the letter is held", async || {
+        app.store().letter_record(id).await.unwrap().state == LetterState::Held
+    })
+    .await;
+    let browser = app.browser();
+
+    for path in ["/mail".to_owned(), format!("/mail/{id}")] {
+        assert_eq!(browser.ask(&path).await.status, 404, "{path}");
+    }
+    let page = browser.visit("/register").await;
+    assert!(page.status == 200 && !page.html.contains("href=\"/mail\""), "{}", page.html);
+    assert_eq!(audited(&app, "letter.read").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_in_files_go_with_the_words_of_letters() {
+    let app = TestApp::start().await;
+    let now = Timestamp::now();
+    let day =
+        |days: u64| MessageId::first_at(now.minus(std::time::Duration::from_hours(24 * days)));
+    let folder = app.config.data_dir.join("mail");
+    let id = queue(&app).await;
+    let kept = folder.join(format!("{id}.eml"));
+    app.until("the letter lies there", async || kept.exists()).await;
+    let [old, young] = [91, 89].map(|days| folder.join(format!("{}.eml", day(days))));
+    for file in [&old, &young] {
+        std::fs::copy(&kept, file).unwrap();
+    }
+
+    let app = app.restart("").await;
+
+    app.until("the old one is gone", async || !old.exists()).await;
+    assert!(kept.exists() && young.exists());
 }

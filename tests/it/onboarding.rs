@@ -66,7 +66,11 @@ async fn a_site_comes_into_production_by_two_of_the_staff() {
     let other = staff(&clinic.app, StaffRole::Onboarding, None).await;
     let path = "/staff/sites/DE-000001";
 
-    one.visit(path).await.says(&["Validated", "CDPH begins the review", "Begin the review"]);
+    one.visit(path).await.says(&[
+        "Test messages are good",
+        "CDPH begins the review",
+        "Begin the review",
+    ]);
     let invite = format!("{path}/invite");
     one.submit(&invite, &[]).await.says(&["The review has begun", "The review with real data"]);
     assert_eq!(status(&clinic, &id).await, SiteStatus::Onboarding);
@@ -132,7 +136,7 @@ async fn another_region_finds_nothing_and_others_decide_nothing() {
         assert_eq!(refused.status, 404, "{step}");
     }
     let seen = desk.visit(path).await;
-    seen.says(&["Validated", "Notes of staff"]);
+    seen.says(&["Test messages are good", "Notes of staff"]);
     assert!(!seen.text().contains("What do you do?"));
     desk.submit(&format!("{path}/note"), &[("text", "They called.")]).await.says(&["They called."]);
     assert_eq!(desk.submit(&format!("{path}/note"), &[]).await.errors()[0].0, "text");
@@ -151,9 +155,7 @@ async fn a_site_that_others_send_for_waits_for_their_consent() {
     let one = staff(&clinic.app, StaffRole::Onboarding, None).await;
     let path = "/staff/sites/DE-000001";
 
-    one.visit(path)
-        .await
-        .says(&["Sending Facility agrees to send for it", "asked, not agreed yet"]);
+    one.visit(path).await.says(&["Sending Facility agrees to send for it", "Asked for"]);
     let early = one.submit(&format!("{path}/invite"), &[]).await;
     assert!(early.errors()[0].1.contains("has not agreed"), "{}", early.text());
     clinic.app.link("SF-000001", "DE-000001", LinkStatus::Active).await;
@@ -270,7 +272,7 @@ async fn the_board_finds_sites_page_by_page_and_as_a_file() {
     let here = staff(app, StaffRole::Onboarding, Some(HERE)).await;
 
     let first = all.visit("/staff/onboarding").await;
-    first.says(&["All 60", "Testing 59", "Validated 1", "Onboarding 0"]);
+    first.says(&["All 60", "Testing 59", "Test messages are good 1", "Review by CDPH 0"]);
     let listed = |html: &str| html.matches("href=\"/staff/sites/").count();
     assert_eq!(listed(&first.html), 50);
     assert!(first.html.find("DE-000009").unwrap() < first.html.find("DE-000001").unwrap());
@@ -304,7 +306,7 @@ async fn the_board_finds_sites_page_by_page_and_as_a_file() {
     assert!(about.starts_with("attachment; filename=\"sites-"), "{about}");
     let rows: Vec<_> = file.html.lines().collect();
     assert_eq!(rows.len(), 2, "{rows:?}");
-    let row = "DE-000007,'=Larkspur,Sends itself,CAIRBA,,Validated,";
+    let row = "DE-000007,'=Larkspur,Sends directly from its EHR,CAIRBA,,Test messages are good,";
     assert!(rows[1].starts_with(row), "{}", rows[1]);
     assert!(rows[1].ends_with(",CDPH begins the review"), "{}", rows[1]);
     assert_eq!(all.ask("/staff/onboarding.csv").await.html.lines().count(), 61);
@@ -317,7 +319,7 @@ async fn a_statement_tells_the_facts_and_is_found_by_its_code_alone() {
     let sender = clinic.app.credential("DE-000001", Environment::Test).await;
     let owner = clinic.owner(&id).await;
     let path = format!("/organization/{owner}/sites/DE-000001/statement");
-    let year = izportal::domain::Timestamp::now().utc().format("%Y").to_string();
+    let year = izportal::domain::Timestamp::now().pacific().format("%Y").to_string();
 
     rep.browser.visit(&path).await.says(&["Option 1: completed registration", "Not checked"]);
     let bad = vxu("BAD-1", &[("|20250115|F|", "||F|")]);
@@ -372,7 +374,7 @@ async fn a_statement_is_a_pdf_and_codes_cannot_be_tried_for_ever() {
     let clinic = clinic().await;
     let (id, rep) = site(&clinic, "DE-000001", SiteKind::Direct, SiteStatus::Production).await;
     let path = format!("/organization/{}/sites/DE-000001/statement", clinic.owner(&id).await);
-    let year = izportal::domain::Timestamp::now().utc().format("%Y").to_string();
+    let year = izportal::domain::Timestamp::now().pacific().format("%Y").to_string();
     rep.browser.visit(&path).await.says(&["Option 3: production"]);
     let file = rep.browser.post(&path, &[("year", &year), ("form", "pdf")]).await;
     assert_eq!(file.headers["content-type"], "application/pdf");

@@ -6,12 +6,15 @@ use izportal::domain::questions::{
 };
 use izportal::domain::{
     AccessLevel, Environment, LinkStatus, OrganizationId, RequestNoteKind, RequestViews, Role,
-    SiteKind, SiteStatus, Timestamp,
+    SiteKind, SiteStatus, StaffRole, Timestamp,
 };
 use izportal::store::NewNote;
 
-use crate::support::browser::Page;
+use crate::enrolment::{enrol, good, waiting};
+use crate::staff::staff;
+use crate::support::browser::{Browser, Page};
 use crate::support::clinic::{Clinic, Person, shown_secret};
+use crate::support::people::PASSWORD;
 use crate::support::{Sender, msa, vxu};
 
 fn base(organization: OrganizationId) -> String {
@@ -158,6 +161,7 @@ const CHANGING: &[&str] = &[
     "/clinicians/1/inactive",
     "/links/SF-000001/DE-000001/accept",
     "/links/SF-000001/DE-000001/end",
+    "/requests/1/answer",
     "/requests/1/withdraw",
 ];
 
@@ -316,7 +320,7 @@ async fn a_telephone_number_changes_at_once_and_a_county_waits_for_staff() {
     page.says(&["Withdraw it first"]);
 
     let request = approve(&clinic, organization, &person).await;
-    assert!(request.contains("Which county"), "{request}");
+    assert!(request.contains(": County"), "{request}");
     let moved = store.site_by_id(site.clone()).await.unwrap();
     assert_eq!(
         (moved.region.unwrap().as_str(), moved.county.as_deref()),
@@ -670,11 +674,9 @@ async fn clinicians_are_added_changed_and_made_inactive() {
     person.browser.submit(&format!("{one}/inactive"), &[]).await.says(&["Inactive", "Make active"]);
     assert_eq!(person.browser.submit(&format!("{one}/inactive"), &[]).await.status, 409);
     assert_eq!(person.browser.submit(&format!("{one}/gone"), &[]).await.status, 404);
-    person
-        .browser
-        .visit(&at(organization, "/history"))
-        .await
-        .says(&["Clinician added", "Clinician changed"]);
+    let history = person.browser.visit(&at(organization, "/history")).await;
+    history.says(&["Clinician added", "Clinician changed", "Ada Inventa", "Title", "NP"]);
+    assert!(!history.text().contains(['{', '}']), "no JSON: {}", history.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -714,7 +716,7 @@ async fn a_sending_facility_agrees_and_messages_pass() {
         .browser
         .submit(&ask, &[("sending_facility", "sf-000001")])
         .await
-        .says(&["Waits for its consent"]);
+        .says(&["Asked for"]);
     assert!(!passes(&sender, "ONE").await);
 
     let accept = at(first, "/links/SF-000001/DE-000001/accept");
@@ -784,6 +786,27 @@ async fn the_agreement_is_accepted_with_name_and_title() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_signed_in_sees_it_on_every_page() {
+    let clinic = Clinic::open().await;
+    let (organization, _, _) = clinic.direct("DE-000001").await;
+    let person = clinic.representative(organization).await;
+
+    for (path, status) in [("/nowhere", 404), ("/staff", 404), ("/where", 200), ("/", 200)] {
+        let page = person.browser.visit(path).await;
+        assert_eq!(page.status, status, "{path}");
+        for shown in ["Rosa Inventa", "Sign out"] {
+            assert!(page.html.contains(shown), "{path}: {}", page.html);
+        }
+        assert!(!page.html.contains("href=\"/sign-in\""), "{path}: {}", page.html);
+    }
+    person.browser.visit("/nowhere").await.says(&["Go to your account"]);
+    let stranger = clinic.app.browser().visit("/nowhere").await;
+    stranger.says(&["Go to the start page"]);
+    assert!(stranger.html.contains("href=\"/sign-in\""), "{}", stranger.html);
+    assert!(!stranger.text().contains("IISService"), "{}", stranger.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn history_is_the_organizations_own_and_has_pages() {
     let clinic = Clinic::open().await;
     let (organization, _, _) = clinic.direct("DE-000001").await;
@@ -808,4 +831,148 @@ async fn history_is_the_organizations_own_and_has_pages() {
             !page.text().contains("DE-000002") && !page.text().contains(&format!("rep{other}@"))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_representative_answers_what_staff_asked() {
+    let clinic = Clinic::open().await;
+    let (organization, _, _) = clinic.direct("DE-000001").await;
+    let person = clinic.representative(organization).await;
+    let (other, _, _) = clinic.direct("DE-000002").await;
+    let stranger = clinic.representative(other).await;
+    let onlooker = clinic.person(organization, "qa@example.org", Role::DxQa).await;
+    let edit = at(organization, "/sites/DE-000001/edit/county");
+    person.browser.visit(&edit).await;
+    person.browser.submit(&edit, &[("county", "06037"), ("zip", "90012")]).await;
+    let registrar = staff(&clinic.app, StaffRole::Registrar, Some("CAIRBA")).await;
+    let held = waiting(&clinic.app).await.pop().unwrap();
+    let desk = format!("/staff/requests/{}", held.id);
+    let path = at(organization, "/requests");
+    let answer = format!("{path}/{}/answer", held.id);
+
+    let page = person.browser.visit(&path).await;
+    assert!(!page.html.contains("/answer\""), "nothing is asked yet");
+    let early = person.browser.post(&answer, &[("text", "Early.")]).await;
+    assert_eq!(early.status, 409);
+    registrar.visit(&desk).await;
+    registrar.submit(&desk, &[("step", "ask"), ("text", "Since when?")]).await;
+    let email = person.account.email.as_str();
+    let link = clinic.app.mail_to(email, "A question").await.link("/requests/");
+    let page = person.browser.visit(&path).await;
+    page.says(&["Since when?", "Your answer"]);
+    assert!(page.html.contains(&format!("action=\"{answer}\"")), "{}", page.html);
+    for (text, message) in [("  ", "Write something"), (&*"x".repeat(2_001), "2,000 characters")] {
+        let page = person.browser.submit(&answer, &[("text", text)]).await;
+        let errors = page.errors();
+        assert_eq!((errors.len(), errors[0].0.as_str()), (1, "text"));
+        assert!(errors[0].1.contains(message), "{errors:?}");
+        assert!(page.html.contains("id=\"text\"") && page.html.contains(text.trim()));
+    }
+    for browser in [&stranger.browser, &onlooker.browser] {
+        browser.visit("/register").await;
+        let refused = browser.post(&answer, &[("text", "Mine.")]).await;
+        assert_eq!(refused.status, 404);
+    }
+    let stolen = format!("{}/{}/answer", at(other, "/requests"), held.id);
+    assert_eq!(stranger.browser.post(&stolen, &[("text", "Mine.")]).await.status, 404);
+
+    let page = person.browser.submit(&answer, &[("text", "Since June.")]).await;
+
+    page.is_at(&path).says(&["CDPH has your answer", "Since June."]);
+    assert!(!page.html.contains("/answer\""), "it is answered");
+    registrar.visit(&desk).await.says(&["Since June.", "Rosa Inventa", "Waiting"]);
+    assert_eq!(
+        clinic.told(&format!("request {}", held.id)).await.last().unwrap(),
+        "request.answer"
+    );
+    clinic.app.browser().visit(&link).await.says(&["This link does not work any more"]);
+    assert_eq!(person.browser.post(&answer, &[("text", "Again.")]).await.status, 409);
+}
+
+/// An organization that enrolled, and the browser of its primary contact.
+async fn enrolled(clinic: &Clinic) -> (OrganizationId, Browser) {
+    let app = &clinic.app;
+    let held = enrol(app, "clinical", "power").await;
+    let registrar = staff(app, StaffRole::Registrar, None).await;
+    let desk = format!("/staff/requests/{}", held.id);
+    registrar.visit(&desk).await;
+    registrar.submit(&desk, &[("step", "approve")]).await;
+    let organization = waiting(app).await[0].organization.unwrap();
+    let ana = "ana@marigold.example";
+    let link = app.mail_to(ana, "Set the password").await.link("/set-password/");
+    let browser = app.browser();
+    browser.visit(&link).await;
+    let password = [("password", PASSWORD), ("again", PASSWORD)];
+    browser.submit(&link, &password).await;
+    (organization, clinic.sign_in(ana).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_of_an_enrolled_organization_says_what_is_wrong_with_it() {
+    let clinic = Clinic::open().await;
+    let (organization, browser) = enrolled(&clinic).await;
+    let record = clinic.app.store().organization_record(organization).await.unwrap();
+    let level = record.access_level;
+    let known = organization_answers(&record.name, level, record.answers);
+    let pages = organization_pages(level, &known);
+    assert!(pages.len() >= 6, "{}", pages.len());
+    for page in pages {
+        let path = at(organization, &format!("/edit/{}", page.slug));
+        let shown = browser.visit(&path).await;
+        shown.is_at(&path);
+        for field in page.fields.iter().filter(|field| known.has(field.name)) {
+            assert!(shown.html.contains(known.get(field.name)), "{} of {path}", field.name);
+        }
+        let hidden = |answers: &Answers| -> Vec<&str> {
+            let not_asked = page.fields.iter().filter(|field| !field.when.holds(answers));
+            not_asked.map(|field| field.name).collect()
+        };
+        let bad: Vec<_> = page.fields.iter().map(|field| (field.name, wrong(field))).collect();
+        let bad: Vec<_> = bad.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let told = browser.submit(&path, &bad).await;
+        let answers = bad.iter().copied().collect();
+        assert_every_field_is_told(&told, page, &hidden(&answers), false);
+        if page.fields.iter().any(|field| !field.optional) {
+            let told = browser.submit(&path, &[]).await;
+            assert_every_field_is_told(&told, page, &hidden(&Answers::default()), true);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enrolled_organization_changes_what_it_answered() {
+    let clinic = Clinic::open().await;
+    let (organization, browser) = enrolled(&clinic).await;
+
+    let contact = at(organization, "/edit/primary-contact");
+    browser.visit(&contact).await;
+    let fields: Vec<(String, String)> = good("primary-contact", "");
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            "primary_contact_phone" => (name.as_str(), "510-555-0177"),
+            _ => (name.as_str(), value.as_str()),
+        })
+        .collect();
+    let page = browser.submit(&contact, &fields).await;
+    page.is_at(&base(organization)).says(&["Your changes hold", "510-555-0177"]);
+    let edit = at(organization, "/edit/organization");
+    browser.visit(&edit).await;
+    let fields = good("organization", "");
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            "organization_name" => (name.as_str(), "Marigold Academy"),
+            _ => (name.as_str(), value.as_str()),
+        })
+        .collect();
+    let page = browser.submit(&edit, &fields).await;
+    page.says(&["CDPH has your request", "Waits for CDPH", "Marigold Academy"]);
+    let record = clinic.app.store().organization_record(organization).await.unwrap();
+    assert_eq!(record.name, "Marigold School", "staff decide");
+    for path in ["/edit/child-care", "/edit/user-1", "/edit/agreement", "/edit/level"] {
+        assert_eq!(browser.ask(&at(organization, path)).await.status, 404, "{path}");
+    }
+    let told = clinic.told(&format!("organization {organization}")).await;
+    assert!(told.contains(&"organization.change".to_owned()), "{told:?}");
 }

@@ -1,10 +1,14 @@
 //! Registration for data exchange, page by page, over HTTPS.
 
+use std::time::Duration;
+
 use izportal::domain::form::{Field, Kind, When};
 use izportal::domain::questions::REGISTRATION;
+use izportal::domain::{Environment, Timestamp};
+use izportal::store::{AuditFilter, RetentionLimits};
 
-use crate::support::TestApp;
 use crate::support::browser::{Browser, Page};
+use crate::support::{Sender, TestApp, msa, vxu};
 
 /// Good answers to every page, for the three types of Sites.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -415,4 +419,93 @@ async fn a_sending_facility_is_found_by_its_name_and_asked_for_its_consent() {
     let chosen =
         browser.submit("/register/sending-facility", &[("sending_facility", "SF-000002")]).await;
     assert_eq!(chosen.path, "/register/site");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_letter_holds_the_password_of_a_credential_unless_the_operator_wants_it() {
+    for (toml, is_mailed) in [("", false), ("[mail]\nmail_secrets = true\n", true)] {
+        let app = TestApp::with(toml).await;
+        let browser = app.browser();
+        fill_in(&browser, "direct").await;
+        browser.submit("/register/review", &[]).await;
+        let link = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
+        browser.visit(&link).await;
+        let done = browser.submit(&link, &[]).await;
+        let (ana, ben) = ("ana@larkspur.example", "ben@larkspur.example");
+        let (to_ana, to_ben) =
+            (app.mail_to(ana, "is registered").await, app.mail_to(ben, "is registered").await);
+        let held = app.store().credential_list().await.unwrap();
+        let told = app.store().audit_list(AuditFilter::default(), 100).await.unwrap();
+        let told = told.into_iter().find(|one| one.action == "registration.verify").unwrap();
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let secret = |text: &str| {
+            let (_, rest) = text.split_once("Password of the test credential:")?;
+            rest.split_whitespace().next().map(str::to_owned)
+        };
+
+        assert_eq!(secret(&to_ana.text), None, "{}", to_ana.text);
+        assert_eq!((held.len(), held[0].shown_at.is_some()), (1, is_mailed));
+        assert_eq!(told.after.unwrap().contains("the test password is mailed"), is_mailed);
+        if !is_mailed {
+            assert_eq!(secret(&to_ben.text), None, "{}", to_ben.text);
+            assert!(words(&to_ben.text).contains("shown once and never mailed"));
+            done.says(&["its password is shown to you once you have signed in"]);
+            continue;
+        }
+        let password = secret(&to_ben.text).unwrap_or_else(|| panic!("{}", to_ben.text));
+        assert!(words(&to_ana.text).contains("in the letter to the Data Exchange Contact"));
+        done.says(&["its password is in the letter to your Data Exchange Contact"]);
+        assert!(!done.html.contains(&password), "no page shows it");
+        let hex: Vec<_> = password.bytes().map(|one| format!("{one:02x}")).collect();
+        let hex = hex.concat();
+        let clear = if app.database.is_postgres() {
+            format!("letter WHERE position('{hex}' in encode(body, 'hex')) > 0")
+        } else {
+            format!("letter WHERE instr(lower(hex(body)), '{hex}') > 0")
+        };
+        assert_eq!(app.database.count(&app.config.data_dir, &clear), 0, "it is sealed");
+        assert!(app.database.count(&app.config.data_dir, "letter WHERE body IS NOT NULL") > 1);
+        let sender = Sender {
+            username: "DE-000001-T".to_owned(),
+            password,
+            facility: "DE-000001".to_owned(),
+            environment: Environment::Test,
+        };
+        assert_ne!(msa(&app.submit(&sender, &vxu("ONE", &[])).await.hl7()).0, "", "it opens");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_that_nobody_goes_on_with_is_removed_and_a_saved_one_stays() {
+    let app = TestApp::start().await;
+    let (dead, saved) = (app.browser(), app.browser());
+    for browser in [&dead, &saved] {
+        fill_in(browser, "direct").await.is_at("/register/review");
+    }
+    let now = Timestamp::now();
+    let day = |days: u64| now.plus(Duration::from_hours(24 * days));
+    let year = Duration::from_hours(24 * 365);
+    let limits = RetentionLimits { bodies: year, metadata: year, letters: year };
+    let sweep = async |at| app.store().retention_sweep(limits, at).await.unwrap().forms;
+    // Both were last touched 20 days ago; the second one is saved for later now.
+    let ago = "UPDATE draft SET updated_at = ";
+    let ago = if app.database.is_postgres() {
+        format!("{ago} now() AT TIME ZONE 'UTC' - INTERVAL '20 days'")
+    } else {
+        format!("{ago} strftime('%Y-%m-%d %H:%M:%f', 'now', '-20 days')")
+    };
+    app.database.change(&app.config.data_dir, &ago);
+    saved.submit("/register/save", &[("email", "ana@larkspur.example")]).await;
+    let link = app.mail_to("ana@larkspur.example", "saved answers").await.link("/resume/");
+
+    assert_eq!(sweep(day(10)).await, 0);
+    assert_eq!(sweep(day(12)).await, 1, "31 days after the last answer");
+    assert_eq!(sweep(day(30)).await, 0, "its link is good for so long");
+
+    saved.visit(&link).await;
+    saved.submit(&link, &[]).await.is_at("/register");
+    let begun = dead.visit("/register").await;
+    begun.is_at("/register");
+    assert!(!begun.html.contains("Larkspur"), "{}", begun.html);
+    assert_eq!(sweep(day(32)).await, 1);
 }

@@ -22,7 +22,7 @@ use actix_web::{HttpResponse, ResponseError, web};
 use askama::Template;
 
 use crate::domain::form::FieldErrors;
-use crate::domain::{AccessLevel, OrganizationId, Permission, SiteId, Standing, Timestamp};
+use crate::domain::{AccessLevel, OrganizationId, Permission, SiteId, Standing};
 use crate::portal::form::FieldView;
 use crate::portal::page::Trouble;
 use crate::portal::staff::SEEING_COOKIE;
@@ -160,8 +160,7 @@ fn done<T>(
 
 /// What every page shows around its content, for somebody who is signed in.
 fn layout(visit: &Visit, member: &Delegate, title: impl Into<String>) -> Layout {
-    let name = member.who().principal.account.name();
-    let layout = visit.layout(title).of(name, visit.path());
+    let layout = visit.layout(title).of(member.who(), visit.path());
     Layout { only_looks: member.only_looks(), ..layout }
 }
 
@@ -251,19 +250,10 @@ struct Confirm {
     button: &'static str,
 }
 
-/// A moment for people.
-fn shown(at: Timestamp) -> String {
-    at.utc().format("%B %-d, %Y, %H:%M UTC").to_string()
-}
-
-/// A moment for people, or that there was none.
-fn shown_or(at: Option<Timestamp>, never: &str) -> String {
-    at.map_or_else(|| never.to_owned(), shown)
-}
-
 /// What was just done, as the address says.
 fn said(visit: &Visit) -> Option<&'static str> {
     match visit.query("done").as_str() {
+        "answered" => Some("CDPH has your answer and goes on with the request."),
         "asked" => Some("CDPH has your request and will decide. You find it under Requests."),
         "both" => {
             Some("Your changes hold, except those that CDPH decides. You find them under Requests.")

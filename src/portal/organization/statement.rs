@@ -5,7 +5,7 @@ use askama::Template;
 
 use crate::domain::{Permission, SiteId, StatementFacts, StatementRecord};
 use crate::portal::organization::{
-    Answer, Place, base, done, instead, layout, member, place, shown, site_id, statement_pdf,
+    Answer, Place, base, done, instead, layout, member, place, site_id, statement_pdf,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -59,7 +59,7 @@ async fn preview(visit: Visit, path: web::Path<(String, String)>) -> Answer {
         must_test_again: facts.must_test_again,
         proves: StatementFacts::PROVES,
         leaves_open: StatementFacts::LEAVES_OPEN,
-        issued: issued.into_iter().map(|(year, at)| (year, shown(at))).collect(),
+        issued: issued.into_iter().map(|(year, at)| (year, at.pacific_text())).collect(),
         may_issue: !member.only_looks(),
     }))
 }
@@ -106,7 +106,7 @@ async fn issue(posted: Posted, path: web::Path<(String, String)>) -> Answer {
     let made = visit.portal().sites.statement_issue(&member, (id, year), &visit.browser()).await;
     let Issued { record, code } = done(&visit, &member, made, &back)?;
     let paper = Paper {
-        issued: shown(record.issued_at),
+        issued: record.issued_at.pacific_text(),
         code: code.shown(),
         verify: format!("{}/verify-statement", visit.portal().settings.public_url),
         rows: record.facts.rows(),

@@ -6,22 +6,32 @@ use askama::Template;
 use crate::domain::form::{Answers, Choice, Field, FieldErrors, Kind, Page, When};
 use crate::domain::{
     Account, AccountId, AccountState, Course, Membership, MembershipState, Permission as P,
-    RegionCode, StaffGrant, StaffRole,
+    RegionCode, StaffGrant, StaffRole, UnknownWord,
 };
 use crate::portal::form::{FieldView, fields};
+use crate::portal::member::sentence;
+use crate::portal::moment::Moment;
 use crate::portal::page::Trouble;
 use crate::portal::staff::{demand, done, layout, moment, regions_of};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
-use crate::sites::{AccountError, Invited, Staff};
+use crate::sites::{AccountError, Invited, NewUser, Staff};
 use crate::store::{AccountFilter, StoreError, TrainingRecord};
 
 /// Accounts on one page.
 const PAGE: usize = 25;
 
+/// Where accounts are looked for.
+const ACCOUNTS: &str = "/staff/accounts";
+/// Where one is made.
+const NEW: &str = "/staff/accounts/new";
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff/accounts", get().to(list))
+        .route("/staff/accounts/new", get().to(new))
+        .route("/staff/accounts/new", web::post().to(add))
         .route("/staff/accounts/{id}", get().to(show))
         .route("/staff/accounts/{id}/unlock", web::post().to(unlock))
         .route("/staff/accounts/{id}/resend", web::post().to(resend))
@@ -41,6 +51,8 @@ struct List {
     rows: Vec<Account>,
     is_cut: bool,
     next: Option<AccountId>,
+    may_add: bool,
+    said: Option<&'static str>,
 }
 
 async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
@@ -60,9 +72,122 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         layout: layout(&visit, &staff, "Whose account do you look for?"),
         next: rows.last().filter(|_| more && search.is_empty()).map(|last| last.id),
         is_cut: more && !search.is_empty(),
+        may_add: staff.may(P::ManageStaff),
+        said: done(&visit, &DONE),
         search,
         rows,
     }))
+}
+
+const NEW_STAFF: Page = Page {
+    slug: "new",
+    title: "Who is to work for CDPH here?",
+    lede: "They get a letter with a link to set a password, and set up a second factor when they first sign in.",
+    fields: &[
+        Field::new("first_name", "First name", Kind::Text(60), "Enter the first name"),
+        Field::new("last_name", "Last name", Kind::Text(60), "Enter the last name"),
+        Field::new("email", "E-mail address", Kind::Email, "Enter the e-mail address"),
+    ],
+    when: When::Always,
+    rule: None,
+};
+
+#[derive(Template)]
+#[template(path = "staff/account_new.html")]
+struct New {
+    layout: Layout,
+    back: &'static str,
+    lede: &'static str,
+    errors: FieldErrors,
+    fields: Vec<FieldView>,
+    roles: Vec<(Choice, bool)>,
+    regions: Vec<RegionCode>,
+    may_grant_all: bool,
+    /// The region that was chosen, or `all`.
+    region: String,
+}
+
+const fn about(role: StaffRole) -> &'static str {
+    match role {
+        StaffRole::Onboarding => "Looks at registrations and at messages with their text.",
+        StaffRole::HelpDesk => "Helps people to sign in, and sees what became of letters.",
+        StaffRole::Registrar => "Decides enrollments and updates, and records training.",
+        StaffRole::Auditor => "Reads the audit trail, and nothing else.",
+        StaffRole::Administrator => "Gives staff roles and runs the service.",
+    }
+}
+
+/// The staff roles that were ticked.
+fn ticked(posted: &Answers) -> Vec<StaffRole> {
+    posted.get("roles").split(',').filter_map(|word| word.trim().parse().ok()).collect()
+}
+
+fn new_page(visit: &Visit, staff: &Staff, typed: &Answers, errors: FieldErrors) -> HttpResponse {
+    let title = if errors.is_empty() { "" } else { "Error: " };
+    let layout = layout(visit, staff, format!("{title}{}", NEW_STAFF.title));
+    let (grantable, chosen) = (staff.scope(P::ManageStaff), ticked(typed));
+    let choice = |role: &StaffRole| {
+        (Choice::hinted(role.word(), role.name(), about(*role)), chosen.contains(role))
+    };
+    visit.page(&New {
+        layout: Layout { heading: NEW_STAFF.title.to_owned(), ..layout },
+        back: ACCOUNTS,
+        lede: NEW_STAFF.lede,
+        fields: fields(&NEW_STAFF, typed, &errors),
+        errors,
+        roles: StaffRole::ALL.iter().map(choice).collect(),
+        may_grant_all: grantable.covers(None),
+        regions: regions_of(&grantable),
+        region: typed.get("region").to_owned(),
+    })
+}
+
+async fn new(visit: Visit) -> Result<HttpResponse, Trouble> {
+    let staff = demand!(&visit, &[P::ManageStaff]);
+    // Asked before anything is typed, which would be lost on the way.
+    if !staff.who().is_fresh(visit.now) {
+        return Ok(step_up(&visit, NEW));
+    }
+    Ok(new_page(&visit, &staff, &Answers::default(), FieldErrors::default()))
+}
+
+async fn add(posted: Posted) -> Result<HttpResponse, Trouble> {
+    let Posted { visit, fields } = posted;
+    let staff = demand!(&visit, &[P::ManageStaff]);
+    let (chosen, region) = (ticked(&fields), region_named(&fields));
+    let read = NEW_STAFF.read(&fields, visit.now.utc().date_naive());
+    let mut errors = read.as_ref().err().cloned().unwrap_or_default();
+    if chosen.is_empty() {
+        errors.add("roles", "Choose at least one role");
+    }
+    if region.is_err() {
+        errors.add("staff-region", "Choose where the role holds");
+    }
+    let email = read.as_ref().ok().and_then(|read| read.get("email").parse().ok());
+    let (Ok(read), Some(email), Ok(region), true) = (read, email, region, errors.is_empty()) else {
+        return Ok(new_page(&visit, &staff, &fields, errors));
+    };
+    let new = NewUser {
+        email,
+        first_name: read.get("first_name").to_owned(),
+        last_name: read.get("last_name").to_owned(),
+        phone: None,
+        roles: vec![],
+    };
+    let grants = chosen.into_iter().map(|role| StaffGrant { role, region }).collect();
+    match visit.portal().sites.staff_invite(&staff, new, grants, &visit.browser()).await {
+        // Somebody without a place in any organization is seen by those who see everybody.
+        Ok(account) if staff.may_in(P::ViewAccounts, None) => {
+            Ok(visit.redirect(&format!("{ACCOUNTS}/{}?done=added", account.id)))
+        }
+        Ok(_account) => Ok(visit.redirect(&format!("{ACCOUNTS}?done=added"))),
+        Err(AccountError::StepUp) => Ok(step_up(&visit, NEW)),
+        Err(AccountError::Store(StoreError::Refused(refusal))) => {
+            let errors = FieldErrors::one("email", sentence(&refusal.0));
+            Ok(new_page(&visit, &staff, &fields, errors))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Source: seed 003: a webinar, or a live, in-person training.
@@ -97,9 +222,9 @@ struct Place {
 struct Show {
     layout: Layout,
     held: Account,
-    locked_until: Option<String>,
-    created: String,
-    last_sign_in: Option<String>,
+    locked_until: Option<Moment>,
+    created: Moment,
+    last_sign_in: Option<Moment>,
     has_second_factor: bool,
     places: Vec<Place>,
     trainings: Vec<TrainingRecord>,
@@ -120,7 +245,8 @@ impl Show {
     }
 }
 
-const DONE: [(&str, &str); 10] = [
+const DONE: [(&str, &str); 11] = [
+    ("added", "The account is made, and the link to set its password is on its way."),
     ("unlock", "The account is unlocked: its owner may sign in at once."),
     ("sent", "The link is on its way."),
     ("capped", "No letter went out: the address has had too many today."),
@@ -201,8 +327,14 @@ async fn back(
             let errors = FieldErrors::one("main", refusal.to_string());
             page(visit, staff, id, (&Answers::default(), errors)).await
         }
+        Err(AccountError::StepUp) => Ok(step_up(visit, &format!("{ACCOUNTS}/{id}"))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The way to show again that one is there, and from there to this page.
+fn step_up(visit: &Visit, next: &str) -> HttpResponse {
+    visit.redirect(&format!("/account/confirm?next={next}"))
 }
 
 async fn unlock(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
@@ -275,14 +407,17 @@ async fn clear_factors(posted: Posted, id: web::Path<String>) -> Result<HttpResp
     back(&visit, &staff, id, outcome.map(|()| "cleared")).await
 }
 
-/// The staff role that a form names: nothing when it names none, so that a wrong region never means all.
+/// The staff role that a form names: nothing when it names none.
 fn named(fields: &Answers) -> Option<StaffGrant> {
-    let role = fields.get("role").parse().ok()?;
-    let region = match fields.get("region") {
-        "all" => None,
-        code => Some(code.parse().ok()?),
-    };
-    Some(StaffGrant { role, region })
+    Some(StaffGrant { role: fields.get("role").parse().ok()?, region: region_named(fields).ok()? })
+}
+
+/// Where a form says that a staff role holds: in one region, or in all. A wrong region never means all.
+fn region_named(fields: &Answers) -> Result<Option<RegionCode>, UnknownWord> {
+    match fields.get("region") {
+        "all" => Ok(None),
+        code => code.parse().map(Some),
+    }
 }
 
 async fn grant(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Trouble> {

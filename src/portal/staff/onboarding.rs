@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::portal::page::Trouble;
 use crate::portal::staff::{age, demand, encoded, layout, regions_of};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
 use crate::store::{BoardFilter, BoardOrder, BoardRow, RECENT_DAYS, StoreError};
@@ -37,29 +38,6 @@ pub(super) fn routes(config: &mut actix_web::web::ServiceConfig) {
     config
         .route("/staff/onboarding", get().to(board))
         .route("/staff/onboarding.csv", get().to(export));
-}
-
-/// A status in words, and the colour of its tag.
-pub(super) const fn stage(status: SiteStatus) -> (&'static str, &'static str) {
-    match status {
-        SiteStatus::Registered => ("Registered", "tag-blue"),
-        SiteStatus::Testing => ("Testing", "tag-blue"),
-        SiteStatus::Validated => ("Validated", "tag-amber"),
-        SiteStatus::Onboarding => ("Onboarding", "tag-amber"),
-        SiteStatus::Production => ("Production", "tag-green"),
-        SiteStatus::Suspended => ("Suspended", "tag-red"),
-        SiteStatus::Inactive => ("Inactive", "tag-grey"),
-        SiteStatus::Withdrawn => ("Withdrawn", "tag-grey"),
-    }
-}
-
-/// How a Site takes part, for staff.
-pub(super) const fn kind_name(kind: SiteKind) -> &'static str {
-    match kind {
-        SiteKind::Direct => "Sends itself",
-        SiteKind::SendingFacility => "Sending Facility",
-        SiteKind::ThroughFacility => "Through a Sending Facility",
-    }
 }
 
 /// Who must act, and what they do.
@@ -100,7 +78,7 @@ pub(super) fn turn(of: &Standing, window_days: u64, now: Timestamp) -> Option<Tu
             match end {
                 Some(end) => Some(Turn {
                     who: "Site",
-                    what: format!("sends real messages until {}", end.utc().format("%Y-%m-%d")),
+                    what: format!("sends real messages until {}", end.pacific_day()),
                 }),
                 None => turn("CDPH", "looks at the review"),
             }
@@ -134,7 +112,6 @@ struct Row {
 }
 
 fn row(one: BoardRow, window_days: u64, now: Timestamp) -> Row {
-    let (stage, tag) = stage(one.site.status);
     let standing = Standing {
         status: one.site.status,
         kind: one.site.kind,
@@ -144,13 +121,13 @@ fn row(one: BoardRow, window_days: u64, now: Timestamp) -> Row {
     };
     Row {
         turn: turn(&standing, window_days, now),
-        stage,
-        tag,
+        stage: one.site.status.name(),
+        tag: one.site.status.tag(),
         age: age(now, one.site.updated_at),
         region: one.site.region.map_or("None", |region| region.facts().name),
         vendor: one.vendor.unwrap_or_default(),
-        kind: kind_name(one.site.kind),
-        last: one.last_at.map(|at| at.utc().format("%Y-%m-%d").to_string()).unwrap_or_default(),
+        kind: one.site.kind.name(),
+        last: one.last_at.map(Timestamp::pacific_day).unwrap_or_default(),
         share: share(&one.recent),
         id: one.site.id,
         name: one.site.name,
@@ -256,7 +233,7 @@ async fn board(visit: Visit) -> Result<HttpResponse, Trouble> {
         counts: counts(&asked, &numbers),
         stages: SiteStatus::ALL
             .iter()
-            .map(|one| (one.word(), stage(*one).0, asked.stage == Some(*one)))
+            .map(|one| (one.word(), one.name(), asked.stage == Some(*one)))
             .collect(),
         regions: regions_of(&scope)
             .into_iter()
@@ -286,9 +263,9 @@ fn counts(asked: &Asked, numbers: &[(SiteStatus, i64)]) -> Vec<Count> {
     };
     std::iter::once((to(None), "All", all, asked.stage.is_none()))
         .chain(
-            SiteStatus::ALL.iter().map(|one| {
-                (to(Some(*one)), stage(*one).0, number(*one), asked.stage == Some(*one))
-            }),
+            SiteStatus::ALL
+                .iter()
+                .map(|one| (to(Some(*one)), one.name(), number(*one), asked.stage == Some(*one))),
         )
         .collect()
 }
@@ -322,10 +299,10 @@ fn cells(one: &BoardRow, window_days: u64, now: Timestamp) -> [String; 12] {
     [
         one.site.id.to_string(),
         one.site.name.clone(),
-        kind_name(one.site.kind).to_owned(),
+        one.site.kind.name().to_owned(),
         one.site.region.map(|region| region.to_string()).unwrap_or_default(),
         one.vendor.clone().unwrap_or_default(),
-        stage(one.site.status).0.to_owned(),
+        one.site.status.name().to_owned(),
         day(one.site.updated_at),
         (now.seconds_since(one.site.updated_at) / 86_400).to_string(),
         one.last_at.map(day).unwrap_or_default(),

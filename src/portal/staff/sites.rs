@@ -15,8 +15,9 @@ use crate::domain::{
 use crate::portal::draft_pages::{Reviewed, reviewed};
 use crate::portal::member::sentence;
 use crate::portal::page::Trouble;
-use crate::portal::staff::onboarding::{Standing, Turn, kind_name, stage, turn};
-use crate::portal::staff::{age, demand, done, layout, moment};
+use crate::portal::staff::onboarding::{Standing, Turn, turn};
+use crate::portal::staff::{age, demand, done, layout};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{InReview, NoteError, Staff, StaffSite};
@@ -128,6 +129,11 @@ struct Typed {
     event: String,
     reason: String,
     text: String,
+}
+
+/// A moment, for people.
+fn moment(at: Timestamp) -> String {
+    at.pacific_text()
 }
 
 /// Who did something, for people.
@@ -264,7 +270,7 @@ fn facts(held: &StaffSite, now: Timestamp) -> Vec<(&'static str, String)> {
     let never = || "None yet".to_owned();
     let county = site.county.as_deref().and_then(County::find);
     vec![
-        ("Type", kind_name(site.kind).to_owned()),
+        ("Type", site.kind.name().to_owned()),
         (
             "County",
             county.map_or_else(|| "Not given".to_owned(), |one| format!("{} County", one.name)),
@@ -302,14 +308,6 @@ fn facts(held: &StaffSite, now: Timestamp) -> Vec<(&'static str, String)> {
     ]
 }
 
-const fn link_state(status: LinkStatus) -> &'static str {
-    match status {
-        LinkStatus::Requested => "asked, not agreed yet",
-        LinkStatus::Active => "agreed",
-        LinkStatus::Ended => "ended",
-    }
-}
-
 /// The page, with what was typed and what is wrong with it.
 async fn page(
     visit: &Visit,
@@ -336,20 +334,19 @@ async fn page(
     let facility = site.kind == SiteKind::SendingFacility;
     let shown_links = links.iter().map(|(link, name)| {
         let other = if facility { &link.site } else { &link.facility };
-        (other.to_string(), name.clone(), link_state(link.status))
+        (other.to_string(), name.clone(), link.status.name())
     });
     let answers = site_answers(&site, store.site_answers(id.clone()).await?);
     let mut parts = reviewed(&REGISTRATION, &answers);
     parts.retain(|part| !part.rows.is_empty() && part.slug != "agreement");
     let title = if errors.is_empty() { site.name.clone() } else { format!("Error: {}", site.name) };
-    let (stage, tag) = stage(site.status);
     let organization = store.organization_record(site.organization).await?.name;
     Ok(visit.page(&Show {
         layout: Layout { heading: site.name.clone(), ..layout(visit, staff, title) },
         said: done(visit, &DONE),
         errors,
-        stage,
-        tag,
+        stage: site.status.name(),
+        tag: site.status.tag(),
         turn: turn(&standing, sites.criteria().window_days, visit.now),
         facts: facts(&held, visit.now),
         organization,
