@@ -38,6 +38,7 @@ mod site;
 mod site_event;
 mod site_link;
 mod stage;
+mod statement;
 mod tally;
 mod timestamp;
 mod token;
@@ -88,9 +89,16 @@ pub use site::{Refusal, Site, SiteKind, SiteStatus};
 pub use site_event::{SiteEvent, SiteEventKind};
 pub use site_link::{LinkStatus, SiteLink};
 pub use stage::{ReviewItem, ReviewMark, SiteReview, StageChange, StageEvent};
+pub(crate) use statement::year_bounds;
+pub use statement::{
+    Declared, Engagement, SixtyDays, Span, StatementFacts, StatementRecord, StatementSources,
+    TestFact, statement_years,
+};
 pub use tally::{Share, Tally, TallyScope, finding_place};
 pub use timestamp::Timestamp;
-pub use token::{LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, WrongToken};
+pub use token::{
+    LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, StatementCode, WrongToken,
+};
 pub use told::{Told, ack_code};
 pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 

@@ -69,6 +69,37 @@ token! {
     /// One of ten codes for the day when the second factor is lost: 50 random bits, guessed at only behind a password.
     RecoveryCode, 10, "recovery-code"
 }
+token! {
+    /// By which anybody finds a statement that was issued: 100 random bits.
+    StatementCode, 20, "statement"
+}
+
+/// What somebody typed as such a code: in either case, with spaces and hyphens, O for 0, I and L for 1.
+fn typed(text: &str) -> Zeroizing<String> {
+    let meant = |one: char| match one.to_ascii_lowercase() {
+        'o' => '0',
+        'i' | 'l' => '1',
+        other => other,
+    };
+    let letters = text.chars().filter(|one| !one.is_whitespace() && *one != '-').map(meant);
+    Zeroizing::new(letters.collect::<String>())
+}
+
+impl StatementCode {
+    /// Reads a code as people type it.
+    ///
+    /// # Errors
+    /// When it cannot be one.
+    pub fn typed(text: &str) -> Result<Self, WrongToken> {
+        typed(text).parse()
+    }
+
+    /// The code in four groups, as it is printed.
+    pub fn shown(&self) -> String {
+        let letters: Vec<char> = self.0.chars().collect();
+        letters.chunks(5).map(String::from_iter).collect::<Vec<_>>().join("-")
+    }
+}
 
 impl RecoveryCode {
     /// Reads a code as people type it: in either case, with spaces and hyphens, O for 0, I and L for 1.
@@ -76,13 +107,7 @@ impl RecoveryCode {
     /// # Errors
     /// When it cannot be one.
     pub fn typed(text: &str) -> Result<Self, WrongToken> {
-        let meant = |one: char| match one.to_ascii_lowercase() {
-            'o' => '0',
-            'i' | 'l' => '1',
-            other => other,
-        };
-        let letters = text.chars().filter(|one| !one.is_whitespace() && *one != '-').map(meant);
-        Zeroizing::new(letters.collect::<String>()).parse()
+        typed(text).parse()
     }
 
     /// The code in two halves, as it is shown.

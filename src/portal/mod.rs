@@ -31,6 +31,7 @@ mod staff;
 mod states;
 mod table;
 mod trail;
+mod verify_statement;
 mod visit;
 
 use std::sync::Arc;
@@ -100,6 +101,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(register::routes)
             .configure(requests::routes)
             .configure(staff::routes)
+            .configure(verify_statement::routes)
             .default_service(web::route().to(not_found)),
     );
 }

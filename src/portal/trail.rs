@@ -260,7 +260,7 @@ pub(super) fn what(action: &str) -> String {
     known.map_or_else(|| capital(&action.replace(['.', '-'], " ")), |(_, name)| (*name).to_owned())
 }
 
-const ACTIONS: [(&str, &str); 63] = [
+const ACTIONS: [(&str, &str); 68] = [
     ("account.create", "User added"),
     ("account.deactivate", "Account deactivated"),
     ("account.email", "E-mail address changed"),
@@ -316,12 +316,17 @@ const ACTIONS: [(&str, &str); 63] = [
     ("request.create", "Request sent"),
     ("request.note", "Note written"),
     ("request.step", "Request moved on"),
+    ("review.mark", "Item of the checklist confirmed"),
+    ("review.propose", "Site proposed for production"),
+    ("review.unpropose", "Proposal taken back"),
     ("site.change", "Site changed"),
     ("site.create", "Site recorded"),
+    ("site.note", "Note about a Site written"),
     ("site.status", "Site moved to another stage"),
     ("site.upload", "Sites uploaded"),
     ("staff.grant", "Staff role given"),
     ("staff.revoke", "Staff role taken away"),
+    ("statement.issue", "Statement for meaningful use issued"),
     ("training.record", "Training recorded"),
     ("update.approve", "Update approved"),
 ];

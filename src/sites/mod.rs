@@ -16,6 +16,7 @@ mod hashing;
 mod links;
 mod messages;
 mod notices;
+mod onboarding;
 mod passkeys;
 mod passwords;
 mod register;
@@ -23,6 +24,7 @@ mod requests;
 mod second_factor;
 mod sign_in;
 mod staff;
+mod statements;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,12 +47,14 @@ pub use delegate::Delegate;
 pub use drafts::AnswerError;
 pub use links::LinkStep;
 pub use messages::MessageText;
+pub use onboarding::{InReview, StaffSite};
 pub use passwords::{PasswordChange, PasswordLink};
 pub use register::{Facilities, Submitted, Verified};
 pub use requests::{Decided, NoteError};
 pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
 pub use staff::Staff;
+pub use statements::Issued;
 
 /// What is decided for an installation.
 #[derive(Clone, Debug)]
@@ -73,6 +77,8 @@ pub struct Sites {
     key: ServerKey,
     settings: SitesSettings,
     addresses: Addresses,
+    /// Counts the codes of statements that an address tries.
+    verifiers: Addresses,
     hasher: Hasher,
     /// Uploads are read one at a time.
     bulk_reader: Semaphore,
@@ -91,8 +97,9 @@ impl Sites {
     pub fn new(store: Arc<Store>, key: ServerKey, settings: SitesSettings) -> Self {
         let passkeys = passkeys::relying_party(&settings.public_url);
         let (addresses, hasher) = (Addresses::new(), Hasher::new());
+        let verifiers = Addresses::new();
         let bulk_reader = Semaphore::new(1);
-        Self { store, key, settings, addresses, hasher, bulk_reader, passkeys }
+        Self { store, key, settings, addresses, verifiers, hasher, bulk_reader, passkeys }
     }
 
     /// The store, for reading.

@@ -260,6 +260,10 @@ fn from_row((id, at, actor, action, object, before, after, source): Row) -> Audi
     AuditRecord { id, at, actor, action, object, before, after, source }
 }
 
+/// What staff write for staff: the people of an organization do not see it in their history.
+const AMONG_STAFF: [&str; 5] =
+    ["request.note", "review.mark", "review.propose", "review.unpropose", "site.note"];
+
 /// Events of these objects, and those about the roles of these accounts in an organization; newest first.
 ///
 /// Notes of staff for staff are left out.
@@ -278,7 +282,7 @@ pub(super) fn of_objects(
             .like(format!("%of {here}"))
             .or(audit_event::after.like(format!("%of {here};%"))),
     );
-    let owned = audit_event::object.eq_any(objects).and(audit_event::action.ne("request.note"));
+    let owned = audit_event::object.eq_any(objects).and(audit_event::action.ne_all(AMONG_STAFF));
     let about = audit_event::object.eq_any(accounts).and(of_role.or(of_account));
     let mut query = audit_event::table.select(columns()).filter(owned).into_boxed();
     let mut users = audit_event::table.select(columns()).filter(about).into_boxed();

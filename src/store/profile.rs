@@ -266,6 +266,16 @@ fn organizations(
     rows.into_iter().map(record_of).collect()
 }
 
+/// What a Site told of itself; nothing when it was recorded by `admin`.
+pub(super) fn site_answers(conn: &mut DbConnection, id: &SiteId) -> Result<Answers, StoreError> {
+    let text = site_profile::table
+        .find(id)
+        .select(site_profile::answers)
+        .first::<String>(conn)
+        .optional()?;
+    text.map_or_else(|| Ok(Answers::default()), |text| read_answers(&text))
+}
+
 impl Store {
     /// Organizations by name, as staff find them.
     pub async fn organization_search(
@@ -296,15 +306,7 @@ impl Store {
 
     /// What a Site told of itself; nothing when it was recorded by `admin`.
     pub async fn site_answers(&self, id: SiteId) -> Result<Answers, StoreError> {
-        self.read(move |conn| {
-            let text = site_profile::table
-                .find(id)
-                .select(site_profile::answers)
-                .first::<String>(conn)
-                .optional()?;
-            text.map_or_else(|| Ok(Answers::default()), |text| read_answers(&text))
-        })
-        .await
+        self.read(move |conn| site_answers(conn, &id)).await
     }
 
     /// What an organization told of itself; nothing when it was recorded by `admin`.

@@ -386,6 +386,7 @@ fn close_site(
     let status = site::table.find(id).select(site::status).first::<SiteStatus>(conn)?;
     if status.is_active() {
         stage::step(conn, id, StageEvent::Suspended, Some(reason), by)?;
+        stage::set_told(conn, id, by.at)?;
     }
     diesel::update(credential::table.filter(credential::site_id.eq(id)))
         .set(credential::state.eq(CredentialState::Revoked))

@@ -447,11 +447,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     site,
     site_link,
+    site_note,
     site_profile,
     site_progress,
     site_review,
     staff_role,
     stage_change,
+    statement,
     training,
 );
 
@@ -551,5 +553,21 @@ table! {
         name -> Text,
         query -> Text,
         created_at -> Timestamp,
+    }
+}
+
+table! {
+    site_note (id) { id -> BigInt, site_id -> Text, at -> Timestamp, author -> Text, text -> Text, }
+}
+
+table! {
+    statement (id) {
+        id -> BigInt,
+        site_id -> Text,
+        year -> Integer,
+        code -> Binary,
+        facts -> Text,
+        issued_at -> Timestamp,
+        issued_by -> BigInt,
     }
 }

@@ -3,12 +3,14 @@
 use diesel::prelude::*;
 
 use crate::domain::{
-    AccountId, By, CredentialState, Environment, Refusal, ReviewMark, SecretHash, SiteEventKind,
-    SiteId, SiteReview, SiteStatus, StageChange, StageEvent, Timestamp,
+    AccountId, By, CredentialState, Environment, LinkStatus, Refusal, ReviewMark, SecretHash,
+    SiteEventKind, SiteId, SiteKind, SiteReview, SiteStatus, StageChange, StageEvent, Timestamp,
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory::raise_revision;
-use crate::store::schema::{credential, site, site_event, site_review, stage_change};
+use crate::store::schema::{
+    credential, site, site_event, site_link, site_progress, site_review, stage_change,
+};
 use crate::store::{Deed, Store, StoreError, registration};
 
 /// A production credential that comes with the approval: its username, and the hash of a secret that nobody was shown.
@@ -121,7 +123,44 @@ pub(super) fn step(
             diesel::delete(site_review::table.find(id)).execute(conn)?;
         }
     }
+    if event == StageEvent::SentBack {
+        // Or the next good message would bring it straight back.
+        diesel::update(site_progress::table.find(id))
+            .set(site_progress::clean_run.eq(0))
+            .execute(conn)?;
+    }
     Ok((before, after))
+}
+
+/// The letters of a step go out with the deed that takes it: nobody else has to write them.
+pub(super) fn set_told(
+    conn: &mut DbConnection,
+    id: &SiteId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let stages = site_event::table
+        .filter(site_event::site_id.eq(id))
+        .filter(site_event::kind.eq(SiteEventKind::Stage))
+        .filter(site_event::at.eq(at));
+    diesel::update(stages).set(site_event::told_at.eq(Some(at))).execute(conn)?;
+    Ok(())
+}
+
+/// A Site that sends through a Sending Facility goes on only when that one agreed. Source: domain notes 5.2.
+fn must_be_linked(conn: &mut DbConnection, id: &SiteId) -> Result<(), StoreError> {
+    let kind = site::table.find(id).select(site::kind).first::<SiteKind>(conn).optional()?;
+    if kind != Some(SiteKind::ThroughFacility) {
+        return Ok(());
+    }
+    let active = site_link::table
+        .filter(site_link::site_id.eq(id))
+        .filter(site_link::status.eq(LinkStatus::Active))
+        .count()
+        .get_result::<i64>(conn)?;
+    if active > 0 {
+        return Ok(());
+    }
+    Err(Refusal("its Sending Facility has not agreed to send for it yet".to_owned()).into())
 }
 
 type ReviewRow =
@@ -146,8 +185,12 @@ fn review(conn: &mut DbConnection, id: &SiteId) -> Result<Option<SiteReview>, St
     row.map(from_row).transpose()
 }
 
-fn no_review(id: &SiteId) -> StoreError {
-    Refusal(format!("no review of {id} is open")).into()
+/// The review of a Site that is under review now, not suspended meanwhile.
+fn open_review(conn: &mut DbConnection, id: &SiteId) -> Result<SiteReview, StoreError> {
+    let held = review(conn, id)?;
+    let status = site::table.find(id).select(site::status).first::<SiteStatus>(conn).optional()?;
+    held.filter(|_| status == Some(SiteStatus::Onboarding))
+        .ok_or_else(|| Refusal(format!("no review of {id} is open")).into())
 }
 
 impl Store {
@@ -162,11 +205,40 @@ impl Store {
         reason: Option<String>,
         deed: impl Into<Deed>,
     ) -> Result<(SiteStatus, SiteStatus), StoreError> {
-        let deed: Deed = deed.into();
-        let by = deed.by.clone();
+        self.take_step(id, event, reason, None, deed.into()).await
+    }
+
+    /// The same of a Site that begins anew or goes on: where it has no live credential any more it gets one, whose secret is
+    /// shown to nobody before somebody of the Site asks for it.
+    pub async fn site_restart(
+        &self,
+        id: SiteId,
+        event: StageEvent,
+        reason: String,
+        secret: SecretHash,
+        deed: Deed,
+    ) -> Result<(SiteStatus, SiteStatus), StoreError> {
+        self.take_step(id, event, Some(reason), Some(secret), deed).await
+    }
+
+    async fn take_step(
+        &self,
+        id: SiteId,
+        event: StageEvent,
+        reason: Option<String>,
+        secret: Option<SecretHash>,
+        deed: Deed,
+    ) -> Result<(SiteStatus, SiteStatus), StoreError> {
+        let (by, is_told) = (deed.by.clone(), !deed.letters.is_empty());
         let doing = self.doing(deed);
         self.write(move |conn| {
             let (before, after) = step(conn, &id, event, reason.as_deref(), &by)?;
+            if is_told {
+                set_told(conn, &id, by.at)?;
+            }
+            if let Some(secret) = secret {
+                issue(conn, &id, Environment::Test, &(format!("{id}-T"), secret), by.at)?;
+            }
             let told = told(after, reason.as_deref());
             doing.end(
                 conn,
@@ -187,10 +259,14 @@ impl Store {
         account: AccountId,
         deed: Deed,
     ) -> Result<(), StoreError> {
-        let by = deed.by.clone();
+        let (by, is_told) = (deed.by.clone(), !deed.letters.is_empty());
         let doing = self.doing(deed);
         self.write(move |conn| {
+            must_be_linked(conn, &id)?;
             let (before, after) = step(conn, &id, StageEvent::Invited, None, &by)?;
+            if is_told {
+                set_told(conn, &id, by.at)?;
+            }
             diesel::delete(site_review::table.find(&id)).execute(conn)?;
             diesel::insert_into(site_review::table)
                 .values((
@@ -221,7 +297,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let doing = self.doing(deed);
         self.write(move |conn| {
-            let mut known = review(conn, &id)?.ok_or_else(|| no_review(&id))?;
+            let mut known = open_review(conn, &id)?;
             known.marks.retain(|one| one.item != mark.item);
             known.marks.push(mark.clone());
             let marks = serde_json::to_string(&known.marks).unwrap_or_default();
@@ -245,11 +321,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let doing = self.doing(deed);
         self.write(move |conn| {
-            let known = review(conn, &id)?.ok_or_else(|| no_review(&id))?;
+            let known = open_review(conn, &id)?;
             if known.proposed.is_some() {
                 return Err(
                     Refusal("this Site is proposed for production already".to_owned()).into()
                 );
+            }
+            if known.open_items().next().is_some() {
+                return Err(Refusal(
+                    "every item of the checklist has to be confirmed first".to_owned(),
+                )
+                .into());
             }
             diesel::update(site_review::table.find(&id))
                 .set((
@@ -268,7 +350,7 @@ impl Store {
     pub async fn review_unpropose(&self, id: SiteId, deed: Deed) -> Result<(), StoreError> {
         let doing = self.doing(deed);
         self.write(move |conn| {
-            review(conn, &id)?.ok_or_else(|| no_review(&id))?;
+            open_review(conn, &id)?;
             diesel::update(site_review::table.find(&id))
                 .set((
                     site_review::proposed_by.eq(None::<i64>),
@@ -294,13 +376,18 @@ impl Store {
         credential: NewProductionCredential,
         deed: Deed,
     ) -> Result<(), StoreError> {
-        let by = deed.by.clone();
+        let (by, is_told) = (deed.by.clone(), !deed.letters.is_empty());
         let doing = self.doing(deed);
         self.write(move |conn| {
-            let known = review(conn, &id)?.ok_or_else(|| no_review(&id))?;
+            let known = open_review(conn, &id)?;
             known.may_be_approved_by(account)?;
-            let (before, after) = step(conn, &id, StageEvent::Approved, None, &by)?;
-            issue(conn, &id, &credential, doing.now)?;
+            must_be_linked(conn, &id)?;
+            let reason = known.proposal.as_deref();
+            let (before, after) = step(conn, &id, StageEvent::Approved, reason, &by)?;
+            if is_told {
+                set_told(conn, &id, by.at)?;
+            }
+            issue(conn, &id, Environment::Production, &credential, doing.now)?;
             let told = format!("{}; credential {}", after.word(), credential.0);
             doing.end(
                 conn,
@@ -316,47 +403,53 @@ impl Store {
 
     /// The way of a Site so far, oldest step first.
     pub async fn stage_history(&self, id: SiteId) -> Result<Vec<StageChange>, StoreError> {
-        type Row =
-            (SiteId, Timestamp, StageEvent, Option<SiteStatus>, SiteStatus, String, Option<String>);
-        self.read(move |conn| {
-            let rows = stage_change::table
-                .filter(stage_change::site_id.eq(&id))
-                .order(stage_change::id.asc())
-                .select((
-                    stage_change::site_id,
-                    stage_change::at,
-                    stage_change::event,
-                    stage_change::before,
-                    stage_change::after,
-                    stage_change::actor,
-                    stage_change::reason,
-                ))
-                .load::<Row>(conn)?;
-            let told = |(site, at, event, from, to, actor, reason)| StageChange {
-                site,
-                at,
-                event,
-                from,
-                to,
-                actor,
-                reason,
-            };
-            Ok(rows.into_iter().map(told).collect())
-        })
-        .await
+        self.read(move |conn| history(conn, &id)).await
     }
 }
 
-/// A Site that was in production before has its credential still, unless it was revoked; a new one gets a name of its own.
+/// The way of a Site so far, oldest step first.
+pub(super) fn history(
+    conn: &mut DbConnection,
+    id: &SiteId,
+) -> Result<Vec<StageChange>, StoreError> {
+    type Row =
+        (SiteId, Timestamp, StageEvent, Option<SiteStatus>, SiteStatus, String, Option<String>);
+    let rows = stage_change::table
+        .filter(stage_change::site_id.eq(id))
+        .order(stage_change::id.asc())
+        .select((
+            stage_change::site_id,
+            stage_change::at,
+            stage_change::event,
+            stage_change::before,
+            stage_change::after,
+            stage_change::actor,
+            stage_change::reason,
+        ))
+        .load::<Row>(conn)?;
+    let told = |(site, at, event, from, to, actor, reason)| StageChange {
+        site,
+        at,
+        event,
+        from,
+        to,
+        actor,
+        reason,
+    };
+    Ok(rows.into_iter().map(told).collect())
+}
+
+/// A Site that had a credential before has it still, unless it was revoked; a new one gets a name of its own.
 fn issue(
     conn: &mut DbConnection,
     id: &SiteId,
+    environment: Environment,
     (username, secret): &NewProductionCredential,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let live = credential::table
         .filter(credential::site_id.eq(id))
-        .filter(credential::environment.eq(Environment::Production))
+        .filter(credential::environment.eq(environment))
         .filter(credential::state.eq(CredentialState::Active))
         .count()
         .get_result::<i64>(conn)?;
@@ -369,14 +462,7 @@ fn issue(
         .get_result::<i64>(conn)?;
     let username =
         if earlier == 0 { username.clone() } else { format!("{username}{}", earlier + 1) };
-    registration::issue_credential(
-        conn,
-        id,
-        Environment::Production,
-        &username,
-        (*secret, None),
-        now,
-    )
+    registration::issue_credential(conn, id, environment, &username, (*secret, None), now)
 }
 
 fn told(after: SiteStatus, reason: Option<&str>) -> String {

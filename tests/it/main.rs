@@ -25,6 +25,7 @@
 //! - `floors`: modules import downwards only
 //! - `mail`: letters leave once, come again, bounce, are held; nothing of them is told elsewhere
 //! - `messages`: the page of a Site, its messages, who sees their text; a look is bounded
+//! - `onboarding`: the board, the way of a Site through review and approval, statements about meaningful use
 //! - `operations`: alerts, their run-book and the metrics behind them belong together
 //! - `organization`: what its people change, what waits for staff, and what is not theirs
 //! - `outage`: the database cannot be written, the disk is full
@@ -79,6 +80,7 @@ mod floors;
 mod mail;
 mod messages;
 mod nist;
+mod onboarding;
 mod operations;
 mod organization;
 mod outage;

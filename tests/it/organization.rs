@@ -885,7 +885,7 @@ async fn a_representative_answers_what_staff_asked() {
         clinic.told(&format!("request {}", held.id)).await.last().unwrap(),
         "request.answer"
     );
-    clinic.app.browser().visit(&link).await.says(&["This link does not work any more"]);
+    clinic.app.browser().visit(&link).await.says(&["Your answer has arrived"]);
     assert_eq!(person.browser.post(&answer, &[("text", "Again.")]).await.status, 409);
 }
 

@@ -179,13 +179,13 @@ async fn production_needs_two_people_and_comes_with_a_credential_that_nobody_has
     store.review_open(site.clone(), one, by(one)).await.unwrap();
     let unproposed = store.review_approve(site.clone(), other, credential(), by(other)).await;
     assert!(unproposed.unwrap_err().to_string().contains("nobody has proposed"));
-    let mark = ReviewMark {
-        item: ReviewItem::Sharing,
-        by: one.0,
-        at: Timestamp::now().to_string(),
-        note: "seen".to_owned(),
-    };
-    store.review_mark(site.clone(), mark, by(one)).await.unwrap();
+    let early = store.review_propose(site.clone(), one, None, by(one)).await;
+    assert!(early.unwrap_err().to_string().contains("every item of the checklist"));
+    for item in ReviewItem::ALL {
+        let (at, note) = (Timestamp::now().to_string(), "seen".to_owned());
+        let mark = ReviewMark { item: *item, by: one.0, at, note };
+        store.review_mark(site.clone(), mark, by(one)).await.unwrap();
+    }
     store.review_propose(site.clone(), one, None, by(one)).await.unwrap();
     let own = store.review_approve(site.clone(), one, credential(), by(one)).await;
     assert!(own.unwrap_err().to_string().contains("somebody else"));

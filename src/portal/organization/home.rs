@@ -228,6 +228,7 @@ struct SitePage {
     /// ID and name of its Sending Facilities, with the state of the link.
     facilities: Vec<(SiteId, String, LinkStatus)>,
     may_change_facility: bool,
+    may_close: bool,
     parts: Vec<Part>,
 }
 
@@ -284,6 +285,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
             .collect(),
         may_change_facility: site.kind == SiteKind::ThroughFacility
             && member.may(Permission::ManageLinks),
+        may_close: member.may(Permission::ManageSites) && site.status != SiteStatus::Withdrawn,
         parts: parts(
             site_pages(&known),
             &known,

@@ -8,6 +8,7 @@ mod bulk;
 mod calls;
 mod clients;
 mod clinicians;
+mod closing;
 mod credentials;
 mod history;
 mod home;
@@ -16,6 +17,8 @@ mod messages;
 mod progress;
 mod quality;
 mod requests;
+mod statement;
+mod statement_pdf;
 mod users;
 
 use actix_web::body::BoxBody;
@@ -41,6 +44,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(answers::routes)
         .configure(calls::routes)
         .configure(credentials::routes)
+        .configure(closing::routes)
+        .configure(statement::routes)
         .configure(clinicians::routes)
         .configure(history::routes)
         .configure(links::routes)

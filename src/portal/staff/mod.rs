@@ -7,9 +7,11 @@ mod accounts;
 mod audit;
 mod letters;
 mod messages;
+mod onboarding;
 mod organizations;
 mod quality;
 mod requests;
+mod sites;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -28,6 +30,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff", get().to(home))
         .configure(requests::routes)
+        .configure(onboarding::routes)
+        .configure(sites::routes)
         .configure(organizations::routes)
         .configure(accounts::routes)
         .configure(quality::routes)
@@ -96,9 +100,10 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 8] = [
+    let places: [(&str, &str, &[P]); 9] = [
         ("/staff", "What waits", ANY),
         ("/staff/requests", "Requests", DECIDE),
+        ("/staff/onboarding", "Onboarding", &[P::ViewMessages]),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
         ("/staff/messages", "Messages", &[P::ViewMessages]),
         ("/staff/quality", "Data quality", &[P::ViewMessages]),
