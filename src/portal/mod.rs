@@ -23,6 +23,7 @@ mod requests;
 mod sign_in;
 mod staff;
 mod visit;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -89,6 +90,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(register::routes)
             .configure(requests::routes)
             .configure(staff::routes)
+            .configure(wishes::routes)
             .default_service(web::route().to(not_found)),
     );
 }
