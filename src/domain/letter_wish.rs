@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{Datelike as _, NaiveDate, NaiveTime, TimeDelta, Timelike as _, Weekday};
+use chrono::{Datelike as _, NaiveTime, TimeDelta, Timelike as _, Weekday};
 use serde::Serialize;
 
 use crate::domain::{Role, SiteKind, Timestamp, words};
@@ -130,8 +130,7 @@ impl DigestKind {
     /// The days, UTC, that the latest digest is about: from a midnight until another one. Digests are due at `hour`, Pacific
     /// time, weekly ones on Mondays.
     pub fn period(self, hour: u32, now: Timestamp) -> (Timestamp, Timestamp) {
-        let local = now.as_naive().checked_add_signed(TimeDelta::hours(pacific_hours(now)));
-        let local = local.unwrap_or(*now.as_naive());
+        let local = now.pacific();
         let mut day = local.date();
         if local.hour() < hour {
             day = day.pred_opt().unwrap_or(day);
@@ -155,20 +154,6 @@ impl DigestKind {
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Hours that clocks in California are ahead of UTC: -8, and -7 in summer. Source: Energy Policy Act of 2005, section 110: from
-/// the second Sunday of March until the first Sunday of November, at 2 o'clock by the clock that goes until then.
-fn pacific_hours(now: Timestamp) -> i64 {
-    let year = now.as_naive().year();
-    let change = |month: u32, which: u32, hour: u32| {
-        let first = NaiveDate::from_ymd_opt(year, month, 1)?;
-        let until_sunday = (7 - first.weekday().num_days_from_sunday()) % 7;
-        NaiveDate::from_ymd_opt(year, month, 1 + until_sunday + 7 * (which - 1))?
-            .and_hms_opt(hour, 0, 0)
-    };
-    let (Some(begins), Some(ends)) = (change(3, 2, 10), change(11, 1, 9)) else { return -8 };
-    if (begins..ends).contains(now.as_naive()) { -7 } else { -8 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,21 +162,6 @@ mod tests {
         Timestamp::from_naive(
             chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap(),
         )
-    }
-
-    #[test]
-    fn clocks_in_california_change_twice_a_year() {
-        for (moment, hours) in [
-            ("2026-01-01 00:00:00", -8),
-            ("2026-03-08 09:59:59", -8),
-            ("2026-03-08 10:00:00", -7),
-            ("2026-11-01 08:59:59", -7),
-            ("2026-11-01 09:00:00", -8),
-            ("2027-03-14 10:00:00", -7),
-            ("2027-11-07 08:59:59", -7),
-        ] {
-            assert_eq!(pacific_hours(at(moment)), hours, "{moment}");
-        }
     }
 
     #[test]

@@ -16,12 +16,16 @@ mod guide;
 mod letters;
 mod links;
 mod member;
+mod moment;
 mod organization;
 mod page;
+mod parts;
 mod register;
 mod requests;
 mod sign_in;
 mod staff;
+mod states;
+mod trail;
 mod visit;
 mod wishes;
 

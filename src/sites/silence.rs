@@ -6,7 +6,6 @@ use crate::domain::{Letter, LetterWish, Site, Timestamp};
 use crate::mail::compose;
 use crate::sites::Sites;
 use crate::sites::readers::Reader;
-use crate::sites::status::moment;
 use crate::store::{Expiry, SiteWatch, StoreError};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -47,7 +46,8 @@ impl Sites {
         now: Timestamp,
     ) -> Result<Vec<Letter>, StoreError> {
         let readers = self.readers(site).await?.into_iter().filter(|(_, wish)| wish.silence);
-        let last = watch.last_message_at.map_or_else(|| "none so far".to_owned(), moment);
+        let last =
+            watch.last_message_at.map_or_else(|| "none so far".to_owned(), Timestamp::pacific_text);
         let letter = |(reader, _): (Reader, LetterWish)| {
             let facts = [
                 ("Site", format!("{} ({})", site.name, site.id)),
@@ -117,7 +117,7 @@ impl Sites {
                 .facts([
                     ("Site", format!("{} ({})", site.name, site.id)),
                     ("Username", expiry.username.clone()),
-                    ("Ends", moment(expiry.expires_at)),
+                    ("Ends", expiry.expires_at.pacific_text()),
                 ])
                 .paragraph(
                     "Ask us for another one in time, and put it into your EHR before then. A new password alone does \

@@ -287,14 +287,9 @@ fn facts(record: &MessageRecord, site: &Site) -> Vec<(&'static str, String)> {
         ("Environment", record.environment.to_string()),
         ("Message", record.id.to_string()),
         ("MSH-10", record.control_id.clone()),
-        ("Received", moment(record.received_at)),
+        ("Received", record.received_at.pacific_text()),
         ("Answer", answer),
     ]
-}
-
-/// A moment for people, as the pages show it.
-pub(super) fn moment(moment: Timestamp) -> String {
-    moment.utc().format("%B %-d, %Y, %H:%M UTC").to_string()
 }
 
 fn day_of(moment: Timestamp) -> Timestamp {

@@ -31,7 +31,7 @@ world.test('the first test message is told by a letter, and letters are chosen',
   assert.equal(await heading(page), 'Letters about your Sites');
   assert.match(await told(page), /as usual for your role/);
   await check(page, 'account-letters');
-  await follow(page, /^Change/);
+  await follow(page, 'Willow Clinic');
   assert.equal(await heading(page), 'Letters about Willow Clinic');
   await check(page, 'account-letters-site');
   await fill(page, { 'Test messages': 'Once a day', 'Production messages': 'No letters' });

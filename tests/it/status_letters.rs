@@ -146,7 +146,7 @@ fn assert_snapshot(name: &str, letter: &Written, replaced: &[(String, &str)]) {
 /// What differs from run to run in a letter about a message.
 async fn of_message(clinic: &Clinic, control_id: &str) -> Vec<(String, &'static str)> {
     let record = clinic.app.message(control_id).await;
-    let received = record.received_at.utc().format("%B %-d, %Y, %H:%M UTC").to_string();
+    let received = record.received_at.pacific_text();
     vec![(record.id.to_string(), "MESSAGE"), (received, "WHEN")]
 }
 
@@ -395,7 +395,7 @@ async fn silence_is_told_once_and_once_more_when_it_ends() {
     assert_eq!(clinic.sites.watch_silence(now).await.unwrap(), 0);
     let all = letters(&clinic, "de@example.org").await;
     assert_eq!(all.len(), 1, "{all:#?}");
-    let when = ago(7).utc().format("%B %-d, %Y, %H:%M UTC").to_string();
+    let when = ago(7).pacific_text();
     assert_snapshot("silent", &all[0], &[(when, "WHEN")]);
     let events = clinic.app.store().site_events(id.clone(), 5).await.unwrap();
     assert_eq!(events[0].kind, SiteEventKind::Silent);
@@ -441,7 +441,7 @@ async fn the_end_of_a_credential_is_told_three_times_before() {
     assert_eq!(told, [30, 14, 3]);
     let all = letters(&clinic, "de@example.org").await;
     assert_eq!(all.len(), 3, "{all:#?}");
-    let ends = now.plus(hours(40)).utc().format("%B %-d, %Y, %H:%M UTC").to_string();
+    let ends = now.plus(hours(40)).pacific_text();
     assert_snapshot("credential-expiring", &all[1], &[(ends, "WHEN")]);
     assert!(letters(&clinic, "qa@example.org").await.is_empty(), "there is nothing they can do");
     clinic.app.app.stop().await;
