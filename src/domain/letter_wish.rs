@@ -137,7 +137,7 @@ impl DigestKind {
         }
         if self == Self::Weekly {
             let since_monday = day.weekday().days_since(Weekday::Mon);
-            day = day - TimeDelta::days(since_monday.into());
+            day -= TimeDelta::days(since_monday.into());
         }
         let until = Timestamp::from_naive(day.and_time(NaiveTime::MIN));
         (until.minus(DAY * self.days()), until)
