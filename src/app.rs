@@ -540,6 +540,8 @@ pub fn sites(config: &Config, store: Arc<Store>, key: ServerKey, public_url: &st
         training_videos: config.portal.training_videos.clone(),
         mail_secrets: config.mail.mail_secrets,
         criteria: config.onboarding.criteria(),
+        silence_days: config.onboarding.silence_days,
+        digest_hour: config.mail.digest_hour,
     };
     Sites::new(store, key, settings)
 }

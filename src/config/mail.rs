@@ -31,6 +31,8 @@ section! {
         address_per_hour: u32,
         /// Letters for one address in 24 hours.
         address_per_day: u32,
+        /// Hour of digests, Pacific time.
+        digest_hour: u32,
     }
 }
 
@@ -97,6 +99,9 @@ impl MailConfig {
             if !(1..=100_000).contains(&value) {
                 return Err(ConfigError::value(key, "must be between 1 and 100000"));
             }
+        }
+        if self.digest_hour > 23 {
+            return Err(ConfigError::value("mail.digest_hour", "an hour is 0 to 23"));
         }
         Ok(())
     }

@@ -254,6 +254,8 @@ section! {
         window_doses: u64,
         /// Share of messages within 14 days of the dose, in percent.
         timely_percent: u64,
+        /// Days without a production message after which a Site's people are told.
+        silence_days: u32,
     }
 }
 

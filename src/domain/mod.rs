@@ -22,6 +22,7 @@ mod failure;
 pub mod form;
 mod ids;
 mod letter;
+mod letter_wish;
 mod map;
 mod message;
 mod note_template;
@@ -71,6 +72,7 @@ pub use ids::{
     RequestId, SiteId, UnknownWord, UserId, WrongId,
 };
 pub use letter::{Letter, LetterLimits, LetterRecord, LetterState};
+pub use letter_wish::{DigestKind, LetterWish, ProductionLetters, TestLetters};
 pub use map::{MAP_VIEW_BOX, OUTLINES, Outline};
 pub use message::{MessageRecord, MessageState};
 pub use note_template::{NOTE_TEMPLATES, NoteTemplate};

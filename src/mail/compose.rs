@@ -27,9 +27,14 @@ pub struct Composition {
 
 #[derive(Debug, Clone)]
 enum Part {
+    /// Heading, lines, and where to read on.
+    Entry(String, Vec<String>, Option<(String, String)>),
     Facts(Vec<(String, String)>),
     Greeting(String),
-    Link { label: String, url: String },
+    Link {
+        label: String,
+        url: String,
+    },
     List(Vec<String>),
     Paragraph(String),
 }
@@ -75,6 +80,19 @@ impl Composition {
         self.with(Part::Facts(facts))
     }
 
+    /// Adds a part with a heading of its own, and perhaps where to read on: a label and an address.
+    #[must_use]
+    pub fn entry<T: AsRef<str>>(
+        self,
+        heading: impl AsRef<str>,
+        lines: impl IntoIterator<Item = T>,
+        link: Option<(&str, String)>,
+    ) -> Self {
+        let lines = lines.into_iter().map(|line| plain(line.as_ref())).collect();
+        let link = link.map(|(label, url)| (plain(label), plain(&url)));
+        self.with(Part::Entry(plain(heading.as_ref()), lines, link))
+    }
+
     /// Adds the link that the letter is about; its address is shown, too.
     #[must_use]
     pub fn link(self, label: impl AsRef<str>, url: impl AsRef<str>) -> Self {
@@ -102,6 +120,15 @@ impl Composition {
                 Part::List(items) => {
                     for item in items {
                         wrap(&mut text, item, "- ", "  ");
+                    }
+                }
+                Part::Entry(heading, lines, link) => {
+                    wrap(&mut text, heading, "", "");
+                    for line in lines {
+                        wrap(&mut text, line, "- ", "  ");
+                    }
+                    if let Some((label, url)) = link {
+                        wrap(&mut text, &format!("{label}: {url}"), "  ", "  ");
                     }
                 }
                 Part::Facts(facts) => {
@@ -141,6 +168,13 @@ impl Part {
         match self {
             Self::Greeting(line) | Self::Paragraph(line) => format!("<p>{}</p>\n", escaped(line)),
             Self::List(items) => list(items.iter().map(|item| escaped(item))),
+            Self::Entry(heading, lines, link) => {
+                let lines = list(lines.iter().map(|line| escaped(line)));
+                let link = link.as_ref().map(|(label, url)| {
+                    format!("<p><a href=\"{}\">{}</a></p>\n", escaped(url), escaped(label))
+                });
+                format!("<h2>{}</h2>\n{lines}{}", escaped(heading), link.unwrap_or_default())
+            }
             Self::Facts(facts) => list(facts.iter().map(|(name, value)| {
                 format!("{}: <strong>{}</strong>", escaped(name), escaped(value))
             })),

@@ -33,6 +33,7 @@ mod table;
 mod trail;
 mod verify_statement;
 mod visit;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -102,6 +103,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(requests::routes)
             .configure(staff::routes)
             .configure(verify_statement::routes)
+            .configure(wishes::routes)
             .default_service(web::route().to(not_found)),
     );
 }

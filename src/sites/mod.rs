@@ -1,7 +1,7 @@
 //! What happens to Sites and people: registration, enrolment, accounts, requests and their decisions.
 //!
 //! Functions here decide and write; each change is one transaction with its line of the audit trail and its letters.
-//! Pages are `portal`'s. May import `domain`, `mail` and `store`.
+//! Pages are `portal`'s. May import `domain`, `hl7`, `mail`, `store` and `validation`.
 
 mod accounts;
 pub mod bulk;
@@ -10,6 +10,7 @@ mod claims;
 mod clerk;
 mod credentials;
 mod delegate;
+mod digests;
 mod drafts;
 mod enroll;
 mod hashing;
@@ -19,12 +20,15 @@ mod notices;
 mod onboarding;
 mod passkeys;
 mod passwords;
+mod readers;
 mod register;
 mod requests;
 mod second_factor;
 mod sign_in;
+mod silence;
 mod staff;
 mod statements;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +53,7 @@ pub use links::LinkStep;
 pub use messages::MessageText;
 pub use onboarding::{InReview, StaffSite};
 pub use passwords::{PasswordChange, PasswordLink};
+pub use readers::WishedSite;
 pub use register::{Facilities, Submitted, Verified};
 pub use requests::{Decided, NoteError};
 pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
@@ -69,6 +74,10 @@ pub struct SitesSettings {
     pub mail_secrets: bool,
     /// What a Site must show on its way to production.
     pub criteria: Criteria,
+    /// Days without a production message after which a Site's people are told; 0: never.
+    pub silence_days: u32,
+    /// Hour of the day, Pacific time, at which digests are written.
+    pub digest_hour: u32,
 }
 
 /// The door for pages.

@@ -78,6 +78,20 @@ pub(super) fn all(conn: &mut DbConnection) -> Result<Vec<Credential>, StoreError
         .collect())
 }
 
+/// The credentials in use that end after `from` and until `until`.
+pub(super) fn ending(
+    conn: &mut DbConnection,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Credential>, StoreError> {
+    let ending = credential::table
+        .filter(credential::state.eq(CredentialState::Active))
+        .filter(credential::expires_at.gt(Some(from)))
+        .filter(credential::expires_at.le(Some(until)));
+    let rows = ending.order(credential::id.asc()).load::<Row>(conn)?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
 pub(super) fn by_username(
     conn: &mut DbConnection,
     username: &str,

@@ -49,6 +49,7 @@ mod sql_types;
 mod staff;
 mod stage;
 mod statement;
+mod status_letter;
 mod tally;
 mod update;
 mod vault;
@@ -103,6 +104,7 @@ pub use second_factor::{Factor, NewFactor, PasskeyRecord};
 pub use session::{NewSession, Shown};
 pub use site::NewSite;
 pub use stage::NewProductionCredential;
+pub use status_letter::{Expiry, SiteWatch};
 pub use tally::{FindingCount, TallyFilter, TallyRow};
 
 pub use vault::{Part, Vault};

@@ -451,6 +451,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     site_profile,
     site_progress,
     site_review,
+    site_watch,
     staff_role,
     stage_change,
     statement,
@@ -569,5 +570,40 @@ table! {
         facts -> Text,
         issued_at -> Timestamp,
         issued_by -> BigInt,
+    }
+}
+
+table! {
+    letter_wish (account_id, site_id) {
+        account_id -> BigInt,
+        site_id -> Text,
+        tests -> Text,
+        production -> Text,
+        outcomes -> Bool,
+        silence -> Bool,
+    }
+}
+
+table! {
+    site_watch (site_id) {
+        site_id -> Text,
+        silence_days -> Nullable<BigInt>,
+        silent_since -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    digest_mark (organization_id, kind) {
+        organization_id -> BigInt,
+        kind -> Text,
+        until -> Timestamp,
+    }
+}
+
+table! {
+    expiry_notice (credential_id, expires_at, days) {
+        credential_id -> BigInt,
+        expires_at -> Timestamp,
+        days -> BigInt,
     }
 }

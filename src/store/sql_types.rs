@@ -7,12 +7,12 @@ use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
     AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, ClinicianId, ClinicianState,
-    Control, Course, CredentialId, CredentialState, DeliveryState, DraftKind, DraftState, Effect,
-    EmailAddress, Environment, FailureClass, LetterState, LinkPurpose, LinkStatus, MembershipState,
-    MessageId, MessageState, OrganizationId, OrganizationState, PasskeyId, PassphraseHash,
-    RegionCode, RequestId, RequestKind, RequestNoteKind, RequestState, Role, SecretHash,
-    SiteEventKind, SiteId, SiteKind, SiteStatus, StaffRole, StageEvent, TallyScope, Timestamp,
-    UserId,
+    Control, Course, CredentialId, CredentialState, DeliveryState, DigestKind, DraftKind,
+    DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState, LinkPurpose,
+    LinkStatus, MembershipState, MessageId, MessageState, OrganizationId, OrganizationState,
+    PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId, RequestKind,
+    RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind, SiteStatus,
+    StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId,
 };
 
 macro_rules! text_column {
@@ -46,6 +46,7 @@ text_column!(
     Course,
     CredentialState,
     DeliveryState,
+    DigestKind,
     DraftKind,
     DraftState,
     Effect,
@@ -59,6 +60,7 @@ text_column!(
     MessageState,
     OrganizationState,
     PassphraseHash,
+    ProductionLetters,
     RegionCode,
     RequestKind,
     RequestNoteKind,
@@ -71,6 +73,7 @@ text_column!(
     StaffRole,
     StageEvent,
     TallyScope,
+    TestLetters,
     UserId
 );
 

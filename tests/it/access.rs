@@ -219,7 +219,14 @@ async fn nobody_is_let_in_without_signing_in() {
         let page = ask(&browser, method, &path_of(template, &place)).await;
         assert!(is_refused(&page), "{method} {template}: {}", page.status);
     }
-    for path in ["/account", "/account/password", "/account/sessions", "/account/second-factor"] {
+    for path in [
+        "/account",
+        "/account/letters",
+        "/account/letters/SF-000001",
+        "/account/password",
+        "/account/sessions",
+        "/account/second-factor",
+    ] {
         assert!(is_refused(&browser.ask(path).await), "{path}");
     }
 }

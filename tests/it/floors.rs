@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("gateway", "backends client domain hl7 store validation"),
     ("mail", "domain store"),
     ("endpoint", "domain gateway soap store"),
-    ("sites", "domain mail store"),
+    ("sites", "domain hl7 mail store validation"),
     ("portal", "domain gateway sites store validation"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];

@@ -40,6 +40,7 @@
 //! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
 //! - `staff`: what waits is decided, accounts are helped, and who may do it
+//! - `status_letters`: letters about Sites, each once, as their readers chose, nothing of a patient in any
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
 //! - `transport`: HTTP and TLS under a call
@@ -96,6 +97,7 @@ mod registration;
 mod registry;
 mod routing;
 mod staff;
+mod status_letters;
 mod store;
 mod submit;
 mod transport;
