@@ -3,8 +3,8 @@
 //! Every step is one transaction with its line in the history, its line in the trail, and the letters to the Site.
 
 use crate::domain::{
-    CREDENTIAL_PURPOSE, Criteria, Criterion, EmailAddress, Letter, Permission, ReviewItem,
-    ReviewMark, Role, SecretHash, Site, SiteId, SiteProgress, SiteReview, StageEvent, Tally,
+    CREDENTIAL_PURPOSE, Criterion, EmailAddress, Letter, Permission, ReviewItem, ReviewMark, Role,
+    SecretHash, Site, SiteId, SiteProgress, SiteReview, StageEvent, Tally,
 };
 use crate::mail::{Composition, compose};
 use crate::sites::requests::written;
@@ -36,11 +36,6 @@ pub struct StaffSite {
 }
 
 impl Sites {
-    /// What a Site must show on its way.
-    pub const fn criteria(&self) -> &Criteria {
-        &self.settings.criteria
-    }
-
     /// A Site of the regions where staff see messages, with how far it is.
     pub async fn staff_site(
         &self,

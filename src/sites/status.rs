@@ -63,7 +63,7 @@ impl Sites {
                 }
                 self.rejection_letters(event, &site).await
             }
-            SiteEventKind::Stage => self.stage_letters(event, &site).await,
+            SiteEventKind::Stage => self.step_letters(event, &site).await,
             // Written together with its letters.
             SiteEventKind::Silent => Ok(vec![]),
         }
@@ -180,7 +180,7 @@ impl Sites {
         .await
     }
 
-    async fn stage_letters(
+    async fn step_letters(
         &self,
         event: &SiteEvent,
         site: &Site,

@@ -133,6 +133,8 @@ fn steps(status: SiteStatus) -> Vec<Step> {
 fn taken(change: StageChange) -> Taken {
     let who = match change.event {
         event if event.is_automatic() => "",
+        // By CDPH or at the wish of its own people: the reason says it.
+        StageEvent::Closed | StageEvent::Withdrawn => "",
         _ if change.actor == "system" => "by the service",
         _ => "by CDPH",
     };
