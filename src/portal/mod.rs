@@ -17,14 +17,18 @@ mod guide;
 mod letters;
 mod links;
 mod member;
+mod moment;
 mod organization;
 mod page;
+mod parts;
 mod quality;
 mod register;
 mod requests;
 mod sign_in;
 mod staff;
+mod states;
 mod table;
+mod trail;
 mod visit;
 
 use std::sync::Arc;

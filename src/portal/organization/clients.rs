@@ -11,11 +11,11 @@ use crate::domain::{
     LinkStatus, Permission, Share, Site, SiteId, SiteKind, SiteLink, TallyScope, Timestamp,
 };
 use crate::portal::form::{FieldView, fields};
-use crate::portal::organization::home::stage;
 use crate::portal::organization::{
     Answer, Place, Stop, base, done, instead, layout, member, place, site_id, titled,
 };
 use crate::portal::quality::{Asked, Offered, encoded, last_day, usual};
+use crate::portal::states::Tagged as _;
 use crate::portal::table::{Cell, Table, grouped};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -63,12 +63,14 @@ impl Client {
             && self.last.is_none_or(|last| now.seconds_since(last) >= (SILENT_DAYS + 1) * 86_400)
     }
 
+    /// As the Sending Facility sees the link, and the class of its tag.
     fn link_state(&self) -> (&'static str, &'static str) {
-        match self.link.status {
-            LinkStatus::Requested => ("Asks you to send", "tag-amber"),
-            LinkStatus::Active => ("You send for it", "tag-green"),
-            LinkStatus::Ended => ("Ended", "tag-grey"),
-        }
+        let state = match self.link.status {
+            LinkStatus::Requested => "Asks you to send",
+            LinkStatus::Active => "You send for it",
+            LinkStatus::Ended => "Ended",
+        };
+        (state, self.link.status.tag())
     }
 }
 
@@ -114,7 +116,9 @@ impl Wanted {
             ("sort", &self.sort),
         ];
         let parts = parts.iter().filter(|(_, value)| !value.is_empty());
-        parts.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
+        let parts: Vec<_> =
+            parts.map(|(name, value)| format!("&{name}={}", encoded(value))).collect();
+        parts.concat()
     }
 
     fn fits(&self, client: &Client, goal: u64, now: Timestamp) -> bool {
@@ -265,7 +269,7 @@ fn table(clients: &[Client]) -> Table {
             Cell::text(one.site.name.as_str()),
             Cell::text(one.site.id.as_str()),
             Cell::text(one.site.region.map_or("", |region| region.facts().name)),
-            Cell::text(stage(one.site.status).0),
+            Cell::text(one.site.status.name()),
             Cell::text(one.link_state().0),
             Cell::day(Some(one.link.changed_at)),
             Cell::count(one.messages()),
@@ -284,7 +288,7 @@ fn line(base: &str, asked: &Asked, one: Client) -> Line {
     let from = asked.from.utc().format("%Y-%m-%d");
     Line {
         region: one.site.region.map_or("None", |region| region.facts().name),
-        stage: stage(one.site.status),
+        stage: (one.site.status.name(), one.site.status.tag()),
         link: one.link_state(),
         messages: grouped(one.messages()),
         accepted: one
@@ -304,7 +308,7 @@ fn line(base: &str, asked: &Asked, one: Client) -> Line {
 fn stages(chosen: &str) -> Vec<Offered> {
     let all = [(String::new(), "All stages".to_owned(), chosen.is_empty())];
     let known = crate::domain::SiteStatus::ALL.iter().map(|status| {
-        (status.word().to_owned(), stage(*status).0.to_owned(), status.word() == chosen)
+        (status.word().to_owned(), status.name().to_owned(), status.word() == chosen)
     });
     all.into_iter().chain(known).collect()
 }
@@ -424,10 +428,7 @@ async fn review_page(
         facility,
         fields: if accepts { vec![] } else { fields(&REASON, typed, &errors) },
         errors,
-        clients: clients
-            .into_iter()
-            .map(|(site, link)| (site, super::links::state(link.status)))
-            .collect(),
+        clients: clients.into_iter().map(|(site, link)| (site, link.status.name())).collect(),
         ids: ids.join(","),
         accepts,
     }))

@@ -220,7 +220,7 @@ async fn client(visit: Visit, path: web::Path<(String, String, String)>) -> Answ
     };
     let about = About {
         title: format!("Data quality of {}", site.name),
-        caption: format!("Client {id} of {facility}: {}", super::links::state(link.status)),
+        caption: format!("Client {id} of {facility}: {}", link.status.name()),
         lede: format!("What {facility} sent for this Site. What others sent for it is not shown."),
         ways,
         file: format!("quality-{facility}-{id}"),
