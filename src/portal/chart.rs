@@ -97,9 +97,9 @@ fn round_up(most: u64) -> u64 {
 fn short(number: u64) -> String {
     match number {
         0..1_000 => number.to_string(),
-        1_000..1_000_000 if number % 1_000 == 0 => format!("{}k", number / 1_000),
+        1_000..1_000_000 if number.is_multiple_of(1_000) => format!("{}k", number / 1_000),
         1_000..1_000_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
-        _ if number % 1_000_000 == 0 => format!("{}M", number / 1_000_000),
+        _ if number.is_multiple_of(1_000_000) => format!("{}M", number / 1_000_000),
         _ => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
     }
 }

@@ -156,6 +156,9 @@ struct Tables {
     findings: Table,
 }
 
+/// How soon messages came: name, number, share of ours and of the others, what is asked for.
+type Class = (&'static str, u64, Option<u64>, Option<u64>, Option<u64>);
+
 /// What a report is made from.
 struct Known<'a> {
     asked: &'a Asked,
@@ -212,14 +215,13 @@ impl Report {
 
 /// The parameters of the address that go on: what is asked for, and what staff have chosen.
 fn kept(visit: &Visit, asked: &Asked) -> String {
-    let mut query = asked.query();
-    for name in ["of", "subject"] {
-        let value = visit.query(name);
-        if !value.is_empty() {
-            query.push_str(&format!("&{name}={}", encoded(&value)));
-        }
-    }
-    query
+    let chosen = ["of", "subject"].map(|name| (name, visit.query(name)));
+    let chosen: Vec<_> = chosen
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("&{name}={}", encoded(value)))
+        .collect();
+    format!("{}{}", asked.query(), chosen.concat())
 }
 
 /// A text as a parameter of an address.
@@ -432,8 +434,7 @@ impl Known<'_> {
         table
     }
 
-    /// Class, name, messages, share of ours and of the others, what is asked for.
-    fn classes(&self) -> [(&'static str, u64, Option<u64>, Option<u64>, Option<u64>); 3] {
+    fn classes(&self) -> [Class; 3] {
         let shares = |class| {
             let (ours, theirs) = (self.sum.timely(class), self.others.timely(class));
             (ours.1, ours.percent(), theirs.percent())

@@ -90,10 +90,12 @@ impl Table {
         Self { name, title: title.into(), columns, rows: vec![] }
     }
 
-    /// Whether the column holds numbers.
-    fn is_number(&self, column: &usize) -> bool {
-        let cell = self.rows.first().and_then(|row| row.get(*column));
-        cell.is_some_and(|cell| cell.class == "num")
+    /// The columns, and whether they hold numbers.
+    fn heads(&self) -> Vec<(&str, bool)> {
+        let first = self.rows.first();
+        let is_number =
+            |n: usize| first.and_then(|row| row.get(n)).is_some_and(|one| one.class == "num");
+        self.columns.iter().enumerate().map(|(n, name)| (name.as_str(), is_number(n))).collect()
     }
 
     /// As a file; safe for spreadsheets.

@@ -105,7 +105,7 @@ impl Store {
             let facilities = site::table
                 .filter(site::organization_id.eq(id))
                 .filter(site::kind.eq(SiteKind::SendingFacility));
-            Ok(facilities.select(site::id).limit(1).load::<SiteId>(conn)?.first().is_some())
+            Ok(!facilities.select(site::id).limit(1).load::<SiteId>(conn)?.is_empty())
         })
         .await
     }

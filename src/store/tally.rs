@@ -726,7 +726,7 @@ impl Store {
     /// Counts by subject and day (or hour), in the order of both.
     pub async fn tally_list(&self, filter: TallyFilter) -> Result<Vec<TallyRow>, StoreError> {
         let among = filter.subject.clone().map(|subject| vec![subject]);
-        self.read(move |conn| tally_rows(conn, &filter, among)).await
+        self.read(move |conn| tally_rows(conn, &filter, among.as_deref())).await
     }
 
     /// The same of several subjects.
@@ -735,7 +735,7 @@ impl Store {
         filter: TallyFilter,
         among: Vec<String>,
     ) -> Result<Vec<TallyRow>, StoreError> {
-        self.read(move |conn| tally_rows(conn, &filter, Some(among))).await
+        self.read(move |conn| tally_rows(conn, &filter, Some(&among))).await
     }
 
     /// The rules that found most, most first.
@@ -745,7 +745,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<FindingCount>, StoreError> {
         let among = filter.subject.clone().map(|subject| vec![subject]);
-        self.read(move |conn| finding_sums(conn, &filter, among, limit)).await
+        self.read(move |conn| finding_sums(conn, &filter, among.as_deref(), limit)).await
     }
 
     /// The same of several subjects together.
@@ -755,14 +755,14 @@ impl Store {
         among: Vec<String>,
         limit: i64,
     ) -> Result<Vec<FindingCount>, StoreError> {
-        self.read(move |conn| finding_sums(conn, &filter, Some(among), limit)).await
+        self.read(move |conn| finding_sums(conn, &filter, Some(&among), limit)).await
     }
 }
 
 fn tally_rows(
     conn: &mut DbConnection,
     filter: &TallyFilter,
-    among: Option<Vec<String>>,
+    among: Option<&[String]>,
 ) -> Result<Vec<TallyRow>, StoreError> {
     type Row = (String, Environment, Timestamp, String);
     let rows: Vec<Row> = on_either!(conn, conn => {
@@ -774,7 +774,7 @@ fn tally_rows(
             .order((tally::subject.asc(), tally::since.asc()))
             .select((tally::subject, tally::environment, tally::since, tally::counts))
             .into_boxed();
-        if let Some(among) = &among {
+        if let Some(among) = among {
             query = query.filter(tally::subject.eq_any(among));
         }
         query.load(conn)?
@@ -791,7 +791,7 @@ fn tally_rows(
 fn finding_sums(
     conn: &mut DbConnection,
     filter: &TallyFilter,
-    among: Option<Vec<String>>,
+    among: Option<&[String]>,
     limit: i64,
 ) -> Result<Vec<FindingCount>, StoreError> {
     type Row = (String, String, String, i64);
@@ -808,7 +808,7 @@ fn finding_sums(
             .select((finding_tally::rule, finding_tally::location, finding_tally::severity, sum()))
             .limit(limit)
             .into_boxed();
-        if let Some(among) = &among {
+        if let Some(among) = among {
             query = query.filter(finding_tally::subject.eq_any(among));
         }
         query.load(conn)?

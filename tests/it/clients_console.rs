@@ -96,12 +96,28 @@ async fn a_facility_sees_what_it_sent_for_each_client_and_no_more() {
     clinic.app.app.stop().await;
 }
 
+/// The three clients whose links are not ended, as ticked.
+const CHOSEN: [(&str, &str); 4] = [
+    ("facility", "SF-000001"),
+    ("site", "DE-000001"),
+    ("site", "DE-000002"),
+    ("site", "DE-000003"),
+];
+
+/// The last thing that the trail tells of each link.
+async fn last_told(clinic: &Clinic, sites: &[&str]) -> Vec<String> {
+    let mut told = vec![];
+    for site in sites {
+        told.extend(clinic.told(&format!("link SF-000001 {site}")).await.pop());
+    }
+    told
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn several_links_are_looked_at_then_changed_and_each_is_recorded() {
+async fn several_links_are_looked_at_then_accepted_and_each_is_recorded() {
     let clinic = Clinic::open().await;
-    let app = &clinic.app;
     let (organization, _) = facility(&clinic).await;
-    app.link("SF-000001", "DE-000002", LinkStatus::Requested).await;
+    clinic.app.link("SF-000001", "DE-000002", LinkStatus::Requested).await;
     let operator = clinic.representative(organization).await;
     let client = clinic.owner(&"DE-000003".parse().unwrap()).await;
     clinic.representative(client).await;
@@ -112,65 +128,49 @@ async fn several_links_are_looked_at_then_changed_and_each_is_recorded() {
     let review = format!("{base}/review");
     let none = browser.submit(&review, &[("what", "accept"), ("site", "DE-000004")]).await;
     none.says(&["Choose at least one client"]);
-    let chosen = [
-        ("facility", "SF-000001"),
-        ("site", "DE-000001"),
-        ("site", "DE-000002"),
-        ("site", "DE-000003"),
-    ];
-    let fields = [&chosen[..], &[("what", "accept")]].concat();
+    let fields = [&CHOSEN[..], &[("what", "accept")]].concat();
     let page = browser.submit(&review, &fields).await;
     page.says(&["Send for these Sites?", "DE-000002", "DE-000003", "Send for all 2"]);
     assert!(!page.text().contains("DE-000001"), "its link is active already");
-    assert!(
-        !app.store()
-            .directory()
-            .is_linked(&"SF-000001".parse().unwrap(), &"DE-000002".parse().unwrap())
-    );
+    let both = ["DE-000002", "DE-000003"];
+    assert!(!last_told(&clinic, &both).await.contains(&"link.accept".to_owned()));
+
     let asked = [("facility", "SF-000001"), ("site", "DE-000002,DE-000003")];
-    browser
-        .submit(&format!("{base}/accept"), &asked)
-        .await
-        .says(&["You send for these Sites from now on."]);
-    for site in ["DE-000002", "DE-000003"] {
-        assert_eq!(
-            clinic.told(&format!("link SF-000001 {site}")).await.last().unwrap(),
-            "link.accept"
-        );
-    }
-    assert_eq!(
-        clinic
-            .letters(&format!("rep{organization}@example.org"))
-            .await
-            .iter()
-            .filter(|kind| *kind == "link-accepted")
-            .count(),
-        1
-    );
+    let page = browser.submit(&format!("{base}/accept"), &asked).await;
+    page.says(&["You send for these Sites from now on."]);
+    assert_eq!(last_told(&clinic, &both).await, ["link.accept"; 2]);
+    let ours = clinic.letters(&format!("rep{organization}@example.org")).await;
+    assert_eq!(ours.iter().filter(|kind| *kind == "link-accepted").count(), 1, "one about both");
     let theirs = clinic.letters(&format!("rep{client}@example.org")).await;
     assert!(theirs.contains(&"link-accepted".to_owned()), "{theirs:?}");
+    clinic.app.app.stop().await;
+}
 
-    let fields = [&chosen[..], &[("what", "end")]].concat();
-    browser.submit(&review, &fields).await.says(&["End or decline all 3"]);
+#[tokio::test(flavor = "multi_thread")]
+async fn several_links_are_ended_for_a_reason_by_those_who_may() {
+    let clinic = Clinic::open().await;
+    let (organization, _) = facility(&clinic).await;
+    let operator = clinic.representative(organization).await;
+    let reader = clinic.person(organization, "qa@example.org", Role::DxQa).await;
+    let base = format!("/organization/{organization}/clients");
+
+    let page = reader.browser.visit(&base).await;
+    assert!(page.status == 200 && !page.html.contains("type=\"checkbox\""), "{}", page.html);
+    let refused = reader.browser.submit(&format!("{base}/end"), &CHOSEN).await;
+    assert_eq!(refused.status, 404);
+
+    let browser = &operator.browser;
+    browser.visit(&base).await;
+    let fields = [&CHOSEN[..], &[("what", "end")]].concat();
+    let page = browser.submit(&format!("{base}/review"), &fields).await;
+    page.says(&["End or decline all 3"]);
     let asked = [("facility", "SF-000001"), ("site", "DE-000001,DE-000002,DE-000003")];
     let wrong = browser.submit(&format!("{base}/end"), &asked).await;
     assert_eq!(wrong.errors().len(), 1, "a reason is asked for");
     let asked = [&asked[..], &[("reason", "The contract ended.")]].concat();
-    browser
-        .submit(&format!("{base}/end"), &asked)
-        .await
-        .says(&["You do not send for these Sites any more."]);
-    for site in ["DE-000001", "DE-000002", "DE-000003"] {
-        assert_eq!(
-            clinic.told(&format!("link SF-000001 {site}")).await.last().unwrap(),
-            "link.end"
-        );
-    }
-
-    let reader = clinic.person(organization, "qa@example.org", Role::DxQa).await;
-    let page = reader.browser.visit(&base).await;
-    assert!(page.status == 200 && !page.html.contains("type=\"checkbox\""), "{}", page.html);
-    let refused = reader.browser.submit(&format!("{base}/accept"), &chosen).await;
-    assert_eq!(refused.status, 404);
+    let page = browser.submit(&format!("{base}/end"), &asked).await;
+    page.says(&["You do not send for these Sites any more."]);
+    let all = ["DE-000001", "DE-000002", "DE-000003"];
+    assert_eq!(last_told(&clinic, &all).await, ["link.end"; 3]);
     clinic.app.app.stop().await;
 }

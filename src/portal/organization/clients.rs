@@ -64,12 +64,14 @@ impl Client {
             && self.last.is_none_or(|last| now.seconds_since(last) >= (SILENT_DAYS + 1) * 86_400)
     }
 
+    /// As the Sending Facility sees the link, and the class of its tag.
     fn link_state(&self) -> (&'static str, &'static str) {
-        match self.link.status {
-            LinkStatus::Requested => ("Asks you to send", "tag-amber"),
-            LinkStatus::Active => ("You send for it", "tag-green"),
-            LinkStatus::Ended => ("Ended", "tag-grey"),
-        }
+        let state = match self.link.status {
+            LinkStatus::Requested => "Asks you to send",
+            LinkStatus::Active => "You send for it",
+            LinkStatus::Ended => "Ended",
+        };
+        (state, self.link.status.tag())
     }
 }
 
@@ -115,7 +117,9 @@ impl Wanted {
             ("sort", &self.sort),
         ];
         let parts = parts.iter().filter(|(_, value)| !value.is_empty());
-        parts.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
+        let parts: Vec<_> =
+            parts.map(|(name, value)| format!("&{name}={}", encoded(value))).collect();
+        parts.concat()
     }
 
     fn fits(&self, client: &Client, goal: u64, now: Timestamp) -> bool {
@@ -266,7 +270,7 @@ fn table(clients: &[Client]) -> Table {
             Cell::text(one.site.name.as_str()),
             Cell::text(one.site.id.as_str()),
             Cell::text(one.site.region.map_or("", |region| region.facts().name)),
-            Cell::text(stage(one.site.status).0),
+            Cell::text(one.site.status.name()),
             Cell::text(one.link_state().0),
             Cell::day(Some(one.link.changed_at)),
             Cell::count(one.messages()),
@@ -290,7 +294,7 @@ fn line(base: &str, asked: &Asked, one: Client) -> Line {
     let from = asked.from.utc().format("%Y-%m-%d");
     Line {
         region: one.site.region.map_or("None", |region| region.facts().name),
-        stage: stage(one.site.status),
+        stage: (one.site.status.name(), one.site.status.tag()),
         link: one.link_state(),
         messages: grouped(one.messages()),
         accepted: one
