@@ -233,7 +233,7 @@ impl App {
             let (tls, authority) = certificates(config, &public_url)?;
             let settings = endpoint_settings(config, &public_url);
             let endpoint = Data::new(Endpoint::new(Arc::clone(&gateway), settings, log));
-            let portal = portal(config, sites, &public_url);
+            let portal = portal(config, sites, &gateway, &public_url);
             let (tls, size) = (tls.config()?, size(config));
             let public = server::public(listener, tls, size, endpoint, health.clone(), portal);
             servers.push(run(public, "the public listener")?);
@@ -503,7 +503,12 @@ fn operations(
 }
 
 /// The pages, when they are served.
-fn portal(config: &Config, sites: Arc<Sites>, public_url: &str) -> Option<Data<Portal>> {
+fn portal(
+    config: &Config,
+    sites: Arc<Sites>,
+    gateway: &Gateway,
+    public_url: &str,
+) -> Option<Data<Portal>> {
     if !config.portal.enabled {
         return None;
     }
@@ -523,7 +528,7 @@ fn portal(config: &Config, sites: Arc<Sites>, public_url: &str) -> Option<Data<P
         test_ids: config.gateway.test_processing_ids.join(" or "),
         production_ids: config.gateway.production_processing_ids.join(" or "),
     };
-    Some(Data::new(Portal::new(sites, settings)))
+    Some(Data::new(Portal::new(sites, Arc::clone(gateway.preview()), settings)))
 }
 
 /// What happens to Sites and people, as an installation has decided it.
@@ -563,6 +568,7 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
         read_timeout: Duration::from_secs(config.server.read_timeout_seconds),
         soap_1_1: config.server.soap_1_1,
         xml: Limits::default(),
+        criteria: config.onboarding.criteria(),
     }
 }
 

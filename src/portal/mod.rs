@@ -2,7 +2,7 @@
 //!
 //! Every page works without script. A handler takes a [`Visit`] (who asks, from where, with which session) or a
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
-//! `sites`, and `store` for reading.
+//! `gateway` (messages that are not sent), `hl7`, `sites`, `validation`, and `store` for reading.
 
 mod account;
 mod ask;
@@ -20,14 +20,17 @@ mod organization;
 mod page;
 mod register;
 mod requests;
+mod rules;
 mod sign_in;
 mod staff;
+mod validate;
 mod visit;
 
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 
+use crate::gateway::Preview;
 use crate::sites::Sites;
 
 pub use member::Member;
@@ -61,13 +64,15 @@ pub struct PortalSettings {
 /// The pages and what they need.
 pub struct Portal {
     sites: Arc<Sites>,
+    /// Judges messages that are not sent.
+    preview: Arc<Preview>,
     settings: PortalSettings,
 }
 
 impl Portal {
     /// Pages over `sites`.
-    pub const fn new(sites: Arc<Sites>, settings: PortalSettings) -> Self {
-        Self { sites, settings }
+    pub const fn new(sites: Arc<Sites>, preview: Arc<Preview>, settings: PortalSettings) -> Self {
+        Self { sites, preview, settings }
     }
 }
 
@@ -88,7 +93,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(factors::routes)
             .configure(register::routes)
             .configure(requests::routes)
+            .configure(rules::routes)
             .configure(staff::routes)
+            .configure(validate::routes)
             .default_service(web::route().to(not_found)),
     );
 }

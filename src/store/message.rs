@@ -254,7 +254,7 @@ impl Store {
     }
 }
 
-type RecordRow = (
+pub(super) type RecordRow = (
     MessageId,
     Timestamp,
     SiteId,
@@ -270,7 +270,7 @@ type RecordRow = (
     Option<MessageId>,
 );
 
-type RecordColumns = (
+pub(super) type RecordColumns = (
     message::id,
     message::received_at,
     message::sender_id,
@@ -286,7 +286,7 @@ type RecordColumns = (
     message::replaces,
 );
 
-const fn record_columns() -> RecordColumns {
+pub(super) const fn record_columns() -> RecordColumns {
     (
         message::id,
         message::received_at,
@@ -304,7 +304,7 @@ const fn record_columns() -> RecordColumns {
     )
 }
 
-fn from_row(row: RecordRow) -> MessageRecord {
+pub(super) fn from_row(row: RecordRow) -> MessageRecord {
     let (
         id,
         received_at,

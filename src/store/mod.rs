@@ -7,6 +7,7 @@
 
 mod account;
 mod action;
+mod api_key;
 mod audit;
 mod bulk;
 mod change;
@@ -66,6 +67,7 @@ use crate::store::writer::Job;
 
 pub use account::{AccountFilter, Factors, NewAccount};
 pub use action::{Action, ActionRecord};
+pub use api_key::{NewApiKey, SiteMessages};
 pub use audit::{AuditFilter, Verdict};
 pub use bulk::{BulkSite, BulkUpload, SiteRow};
 pub use change::Change;

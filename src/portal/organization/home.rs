@@ -311,6 +311,7 @@ struct SitePage {
     /// Address and name of its Sending Facilities, with the state of the link.
     facilities: Vec<(String, String, &'static str)>,
     may_change_facility: bool,
+    may_make_keys: bool,
     parts: Vec<Part>,
 }
 
@@ -354,6 +355,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
                 (one.link.facility.to_string(), one.facility_name.clone(), state)
             })
             .collect(),
+        may_make_keys: member.may(Permission::RotateCredential),
         may_change_facility: site.kind == SiteKind::ThroughFacility
             && member.may(Permission::ManageLinks),
         parts: parts(

@@ -9,6 +9,7 @@ mod clinicians;
 mod credentials;
 mod history;
 mod home;
+mod keys;
 mod links;
 mod requests;
 mod users;
@@ -37,6 +38,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(credentials::routes)
         .configure(clinicians::routes)
         .configure(history::routes)
+        .configure(keys::routes)
         .configure(links::routes)
         .configure(requests::routes)
         .configure(users::routes);
