@@ -37,3 +37,13 @@ words! {
         Inactive = "inactive",
     }
 }
+
+impl OrganizationState {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Closed",
+        }
+    }
+}

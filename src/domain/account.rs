@@ -22,6 +22,15 @@ words! {
 }
 
 impl AccountState {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invited => "Invited",
+            Self::Active => "Active",
+            Self::Deactivated => "Deactivated",
+        }
+    }
+
     /// Closed, from whatever state.
     ///
     /// # Errors
@@ -188,6 +197,15 @@ words! {
 }
 
 impl MembershipState {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::AwaitingTraining => "Waits for training",
+            Self::Inactive => "Ended",
+        }
+    }
+
     /// How a role begins, and how it goes on when an ended one is given again.
     pub fn at_first(role: Role, trained: bool) -> Self {
         if role.training() == TrainingNeed::Course && !trained {
@@ -258,6 +276,16 @@ words! {
         Class = "class",
         /// Live, over the network.
         Webinar = "webinar",
+    }
+}
+
+impl Course {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Class => "Class in person",
+            Self::Webinar => "Webinar",
+        }
     }
 }
 

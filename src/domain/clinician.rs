@@ -14,6 +14,16 @@ words! {
     }
 }
 
+impl ClinicianState {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Inactive",
+        }
+    }
+}
+
 /// A clinician as the organization told of them. Source: domain notes 1.8 and 6.2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clinician {

@@ -17,6 +17,16 @@ words! {
     }
 }
 
+impl Environment {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Test => "Test",
+            Self::Production => "Production",
+        }
+    }
+}
+
 words! {
     /// Whether a credential opens anything.
     CredentialState {
@@ -24,6 +34,16 @@ words! {
         Active = "active",
         /// Refused for good.
         Revoked = "revoked",
+    }
+}
+
+impl CredentialState {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "In use",
+            Self::Revoked => "Revoked",
+        }
     }
 }
 

@@ -22,6 +22,19 @@ words! {
     }
 }
 
+impl LetterState {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "Waiting",
+            Self::Sent => "Sent",
+            Self::Bounced => "Refused",
+            Self::GivenUp => "Given up",
+            Self::Held => "Kept here",
+        }
+    }
+}
+
 /// A letter to one person. Never patient data, never a password.
 #[derive(Clone)]
 pub struct Letter {

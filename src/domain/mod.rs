@@ -27,6 +27,7 @@ mod map;
 mod message;
 mod note_template;
 mod organization;
+mod pacific;
 mod passphrase;
 pub mod questions;
 mod region;

@@ -16,6 +16,17 @@ words! {
     }
 }
 
+impl SiteKind {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "Sends directly from its EHR",
+            Self::ThroughFacility => "Sends through a Sending Facility",
+            Self::SendingFacility => "Sending Facility",
+        }
+    }
+}
+
 words! {
     /// Where a Site stands on its way to production. Source: domain notes 5.2.
     SiteStatus {
@@ -35,6 +46,22 @@ words! {
         Inactive = "inactive",
         /// Closed for good.
         Withdrawn = "withdrawn",
+    }
+}
+
+impl SiteStatus {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "Registered",
+            Self::Testing => "Testing",
+            Self::Validated => "Test messages are good",
+            Self::Onboarding => "Review by CDPH",
+            Self::Production => "In production",
+            Self::Suspended => "Suspended",
+            Self::Inactive => "Inactive",
+            Self::Withdrawn => "Withdrawn",
+        }
     }
 }
 

@@ -16,6 +16,17 @@ words! {
     }
 }
 
+impl LinkStatus {
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "Asked for",
+            Self::Active => "Active",
+            Self::Ended => "Ended",
+        }
+    }
+}
+
 /// A Sending Facility and a Site it submits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SiteLink {

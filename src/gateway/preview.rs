@@ -168,7 +168,7 @@ fn one_message(text: &[u8]) -> Result<Part<'_>, PreviewError> {
     if text.len() > LONGEST_PREVIEW {
         return Err(PreviewError::TooLong);
     }
-    let start = text.iter().position(|one| one.is_ascii_uppercase()).unwrap_or(0);
+    let start = text.iter().position(u8::is_ascii_uppercase).unwrap_or(0);
     let begins = text.get(start..).unwrap_or_default();
     if begins.starts_with(b"FHS") || begins.starts_with(b"BHS") {
         return Err(PreviewError::Batch);

@@ -4,11 +4,10 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::form::{Answers, Field, FieldErrors, Kind, Page};
-use crate::domain::{
-    EmailAddress, MembershipState, Passphrase, Password, Permission, Standing, Timestamp,
-};
+use crate::domain::{EmailAddress, MembershipState, Passphrase, Password, Permission, Standing};
 use crate::portal::ask::Asked;
 use crate::portal::member::{HOME, Holder, SET_UP};
+use crate::portal::moment::{Moment, moment};
 use crate::portal::page::{Notice, Trouble};
 use crate::portal::sign_in::{WRONG_CODE, advice, page, typed_twice};
 use crate::portal::visit::get;
@@ -50,7 +49,7 @@ struct Overview {
     needs_second_factor: bool,
     places: Vec<Place>,
     staff: Vec<String>,
-    last_sign_in: Option<String>,
+    last_sign_in: Option<Moment>,
 }
 
 async fn overview(member: Member) -> Result<HttpResponse, Trouble> {
@@ -89,13 +88,8 @@ async fn overview(member: Member) -> Result<HttpResponse, Trouble> {
         needs_second_factor: principal.needs_second_factor(),
         places: places.collect(),
         staff: staff.collect(),
-        last_sign_in: account.last_sign_in_at.map(shown),
+        last_sign_in: account.last_sign_in_at.map(moment),
     }))
-}
-
-/// A moment for people.
-pub(super) fn shown(moment: Timestamp) -> String {
-    moment.utc().format("%B %-d, %Y, %H:%M UTC").to_string()
 }
 
 const PROFILE: Page = page(
@@ -270,8 +264,8 @@ struct Seat {
     name: String,
     agent: String,
     address: String,
-    begun: String,
-    seen: String,
+    begun: Moment,
+    seen: Moment,
     is_here: bool,
 }
 
@@ -289,8 +283,8 @@ async fn sessions_page(member: Member) -> Result<HttpResponse, Trouble> {
         name: hash.to_hex(),
         agent: browser_of(&session.agent),
         address: session.address,
-        begun: shown(session.created_at),
-        seen: shown(session.seen_at),
+        begun: moment(session.created_at),
+        seen: moment(session.seen_at),
     });
     let seats = seats.collect();
     Ok(member.visit.page(&Seats { layout: member.layout("Where you are signed in"), seats }))

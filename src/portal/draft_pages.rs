@@ -4,9 +4,10 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use crate::domain::form::{Answers, Field, FieldErrors, Form, Kind, Page, When};
-use crate::domain::{Draft, DraftKind, DraftState, Password};
+use crate::domain::{Draft, DraftKind, DraftState, Password, RequestId};
 use crate::portal::form::{FieldView, fields};
 use crate::portal::page::Trouble;
+use crate::portal::parts::parts as parts_of;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{AnswerError, Submitted};
 use crate::store::{Namesake, StoreError};
@@ -82,22 +83,24 @@ struct Question {
 /// A page of answers to be looked at again.
 pub(super) struct Reviewed {
     pub(super) slug: &'static str,
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) rows: Vec<(&'static str, String)>,
+    /// Labels of what was asked and not answered, in one line.
+    pub(super) missing: String,
 }
 
 /// Answers with the labels of their questions, page by page.
 pub(super) fn reviewed(form: &Form, answers: &Answers) -> Vec<Reviewed> {
-    let rows = |page: &'static Page| {
-        page.fields
-            .iter()
-            .filter(|field| field.when.holds(answers) && answers.has(field.name))
-            .filter(|field| !matches!(field.kind, Kind::EmailAgain(_)))
-            .map(|field| (field.label, field.kind.show(answers.get(field.name))))
-            .collect()
-    };
+    let no_address = |_: &Page| None;
+    let none = |_: RequestId| String::new();
     form.asked(answers)
-        .map(|page| Reviewed { slug: page.slug, title: page.title, rows: rows(page) })
+        .zip(parts_of(form.asked(answers), answers, &[], &[], no_address, none))
+        .map(|(page, part)| Reviewed {
+            slug: page.slug,
+            title: part.title,
+            rows: part.rows.into_iter().map(|row| (row.label, row.value)).collect(),
+            missing: part.missing,
+        })
         .collect()
 }
 

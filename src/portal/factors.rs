@@ -5,10 +5,11 @@ use askama::Template;
 
 use crate::domain::PasskeyId;
 use crate::domain::form::{Answers, Field, FieldErrors, Kind, Page};
-use crate::portal::account::{shown, told};
+use crate::portal::account::told;
 use crate::portal::ask::Asked;
 use crate::portal::form::{FieldView, fields};
 use crate::portal::member::{HOME, HalfWay, Holder, SECOND_FACTOR, SET_UP};
+use crate::portal::moment::{Moment, moment};
 use crate::portal::page::Trouble;
 use crate::portal::sign_in::{WRONG_CODE, page};
 use crate::portal::visit::get;
@@ -46,8 +47,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 struct Key {
     id: PasskeyId,
     name: String,
-    added: String,
-    used: Option<String>,
+    added: Moment,
+    used: Option<Moment>,
 }
 
 #[derive(Template)]
@@ -64,8 +65,8 @@ async fn factors_page(Holder(member): Holder) -> Result<HttpResponse, Trouble> {
     let keys = member.sites().passkey_list(&member.who).await?.into_iter().map(|key| Key {
         id: key.id,
         name: key.name,
-        added: shown(key.created_at),
-        used: key.last_used_at.map(shown),
+        added: moment(key.created_at),
+        used: key.last_used_at.map(moment),
     });
     Ok(member.visit.page(&FactorsPage {
         layout: member.layout("Your second factor"),

@@ -73,7 +73,7 @@ fn shape(field: &Field, value: &str) -> Shape {
         Kind::Agree | Kind::Tick => Shape::Tick,
         Kind::Choice(choices) => Shape::Radios(choices.to_vec()),
         Kind::YesNo => Shape::Radios(field.kind.choices().to_vec()),
-        Kind::Password => Shape::Line("password", "", "w-20"),
+        Kind::Password => Shape::Line("password", "", "w-line"),
         Kind::County => Shape::Select(
             COUNTIES.iter().map(|county| Choice::new(county.fips, county.name)).collect(),
         ),
@@ -82,13 +82,18 @@ fn shape(field: &Field, value: &str) -> Shape {
             let mut next = || parts.next().unwrap_or_default();
             Shape::Date(next(), next(), next())
         }
-        Kind::Email | Kind::EmailAgain(_) => Shape::Line("email", "", "w-20"),
+        Kind::Email | Kind::EmailAgain(_) => Shape::Line("email", "", "w-line"),
         Kind::LongText(_) => Shape::Area,
         Kind::License | Kind::SiteId | Kind::VfcPin => Shape::Line("text", "", "w-10"),
         Kind::Phone => Shape::Line("tel", "", "w-10"),
         Kind::Select(choices) => Shape::Select(choices.to_vec()),
         Kind::Text(longest) => {
-            Shape::Line("text", "", if longest <= 10 { "w-5" } else { "w-full" })
+            let width = match longest {
+                0..=10 => "w-5",
+                11..=60 => "w-line",
+                _ => "w-full",
+            };
+            Shape::Line("text", "", width)
         }
         Kind::Code | Kind::Npi | Kind::Zip | Kind::ZipCalifornia => {
             Shape::Line("text", "numeric", "w-10")

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::{LetterRecord, LetterState, MessageId};
+use crate::portal::moment::{Moment, moment};
 use crate::portal::page::Trouble;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
@@ -23,7 +24,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 #[template(path = "letters.html")]
 struct List {
     layout: Layout,
-    letters: Vec<(LetterRecord, String)>,
+    letters: Vec<(LetterRecord, Moment)>,
     next: Option<MessageId>,
 }
 
@@ -41,14 +42,12 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let next = found.last().filter(|_| more).map(|last| last.id);
-    let written =
-        |letter: &LetterRecord| letter.created_at.utc().format("%B %-d, %Y, %H:%M UTC").to_string();
     Ok(visit.page(&List {
         layout: visit.layout("Letters of this trial"),
         letters: found
             .into_iter()
             .map(|letter| {
-                let at = written(&letter);
+                let at = moment(letter.created_at);
                 (letter, at)
             })
             .collect(),

@@ -86,6 +86,9 @@ fn arrive(
 impl Visit {
     /// Who is signed in with this browser.
     pub(super) async fn signed_in(&self) -> Result<Option<SignedIn>, StoreError> {
+        if let Some(who) = self.met() {
+            return Ok(Some(who));
+        }
         match self.cookie(SESSION_COOKIE) {
             Some(token) => self.portal().sites.signed_in(&token, self.now).await,
             None => Ok(None),
@@ -155,12 +158,7 @@ impl Member {
 
     /// What every page shows around its content to somebody who is signed in.
     pub fn layout(&self, title: impl Into<String>) -> Layout {
-        let name = self.who.principal.account.name();
-        let mut layout = self.visit.layout(title).of(name, self.visit.path());
-        if !self.who.principal.staff.is_empty() {
-            layout.nav.push(("/staff", "What waits", false));
-        }
-        layout
+        self.visit.layout(title).of(&self.who, self.visit.path())
     }
 
     /// The way to show again that one is there, and from there to this page; nothing when that was done just now.
@@ -198,9 +196,14 @@ impl Member {
 
 /// A refusal as a sentence.
 pub(super) fn sentence(text: &str) -> String {
+    format!("{}.", capital(text))
+}
+
+/// A text with a capital at its beginning.
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|one| one.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    format!("{first}{}", letters.as_str())
 }
 
 #[cfg(test)]

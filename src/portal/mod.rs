@@ -16,13 +16,17 @@ mod guide;
 mod letters;
 mod links;
 mod member;
+mod moment;
 mod organization;
 mod page;
+mod parts;
 mod register;
 mod requests;
 mod rules;
 mod sign_in;
 mod staff;
+mod states;
+mod trail;
 mod validate;
 mod visit;
 

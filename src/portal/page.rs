@@ -7,10 +7,11 @@ use askama::Template;
 use crate::domain::Refusal;
 use crate::portal::visit::Told;
 use crate::portal::{PortalSettings, assets};
-use crate::sites::AccountError;
+use crate::sites::{AccountError, SignedIn};
 use crate::store::StoreError;
 
 /// What every page shows around its content.
+#[expect(clippy::struct_excessive_bools, reason = "each shows or hides a thing of its own")]
 pub struct Layout {
     /// Title of the page, without the name of the service.
     pub title: String,
@@ -28,6 +29,10 @@ pub struct Layout {
     pub assets: &'static str,
     /// Name of who is signed in.
     pub signed_in: Option<String>,
+    /// Whether somebody who is not signed in is offered to.
+    pub offers_sign_in: bool,
+    /// Where whoever is lost goes on: address and name.
+    pub home: (&'static str, &'static str),
     /// Whether staff see as an organization's own people see.
     pub only_looks: bool,
     /// The places of the navigation: address, name, whether we are there.
@@ -53,6 +58,8 @@ impl Layout {
             help_desk: settings.help_desk.clone(),
             assets: assets::VERSION.as_str(),
             signed_in: None,
+            offers_sign_in: true,
+            home: ("/", "Go to the start page"),
             only_looks: false,
             nav,
         }
@@ -60,10 +67,19 @@ impl Layout {
 
     /// The same for somebody who is signed in: what they come for is their account.
     #[must_use]
-    pub(super) fn of(self, name: String, path: &str) -> Self {
-        let nav =
+    pub(super) fn of(self, who: &SignedIn, path: &str) -> Self {
+        let mut nav =
             places(path, &[("/account", "Your account"), ("/register", "Register another Site")]);
-        Self { signed_in: Some(name), nav, ..self }
+        let is_staff = !who.principal.staff.is_empty();
+        if is_staff {
+            nav.extend(places(path, &[("/staff", "What waits")]));
+        }
+        let home = if is_staff {
+            ("/staff", "Go to what waits")
+        } else {
+            ("/account", "Go to your account")
+        };
+        Self { signed_in: Some(who.principal.account.name()), nav, home, ..self }
     }
 }
 
@@ -89,11 +105,14 @@ pub fn render(status: StatusCode, template: &impl Template) -> HttpResponse {
 
 /// What went wrong, for what is not a browser.
 pub(super) fn plain(status: StatusCode) -> HttpResponse {
-    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(format!(
-        "{}. {}\n",
-        Failure::title(status),
-        Failure::advice(status)
-    ))
+    let advice = match status {
+        StatusCode::NOT_FOUND => {
+            "Check the address, or start at /. The SOAP service is at /IISService, its description at /IISService?wsdl."
+        }
+        _ => Failure::advice(status),
+    };
+    let text = format!("{}. {advice}\n", Failure::title(status));
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
 }
 
 /// The page of what went wrong.
@@ -126,17 +145,17 @@ impl Failure {
     const fn advice(status: StatusCode) -> &'static str {
         match status {
             StatusCode::NOT_FOUND => {
-                "Check the address, or start at /. The SOAP service is at /IISService, its description at /IISService?wsdl."
+                "If you typed the address, check it. If you followed a link, the page may have moved, or it belongs to an account that you are not signed in to."
             }
             StatusCode::FORBIDDEN => {
                 "The page was open too long, or cookies are switched off. Go back, load the page again and try once more."
             }
-            StatusCode::PAYLOAD_TOO_LARGE => "Send a smaller form or file.",
+            StatusCode::PAYLOAD_TOO_LARGE => "Go back and send a smaller form or file.",
             StatusCode::TOO_MANY_REQUESTS => "Wait a few minutes and try again.",
             StatusCode::CONFLICT => {
-                "Somebody was faster, or the page was open for long. Load the page again and look."
+                "Somebody else was faster, or the page was open for long. Go back, load the page again and look what holds now."
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => "Send it with the form of the page.",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "Go back, and send it with the form of the page.",
             _ => {
                 "Nothing was changed. Try again in a few minutes; if it happens again, tell the help desk."
             }

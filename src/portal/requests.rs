@@ -6,7 +6,7 @@ use askama::Template;
 use crate::domain::OneTimeToken;
 use crate::domain::form::FieldErrors;
 use crate::portal::links::dead;
-use crate::portal::page::Trouble;
+use crate::portal::page::{Notice, Trouble};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::NoteError;
@@ -28,6 +28,23 @@ struct Question {
     is_done: bool,
 }
 
+/// The page of a link that opens no question: its answer has arrived, or it ended otherwise.
+async fn over(visit: &Visit, token: &OneTimeToken) -> Result<HttpResponse, Trouble> {
+    if !visit.portal().sites.request_is_answered_by(token).await? {
+        return Ok(dead(visit));
+    }
+    Ok(visit.page(&Notice {
+        layout: visit.layout("Your answer has arrived"),
+        text: vec![
+            "Thank you. Our staff look at it, and write to you when your request is decided."
+                .to_owned(),
+            "If they have another question, you get another letter with a link of its own."
+                .to_owned(),
+        ],
+        link: None,
+    }))
+}
+
 /// The page of the question; none when the link opens nothing.
 async fn page(
     visit: &Visit,
@@ -36,7 +53,7 @@ async fn page(
     text: String,
 ) -> Result<HttpResponse, Trouble> {
     let found = visit.portal().sites.request_question(token, visit.now).await?;
-    let Some((held, question)) = found else { return Ok(dead(visit)) };
+    let Some((held, question)) = found else { return over(visit, token).await };
     let heading = "Can you answer a question?";
     let title = if errors.is_empty() { heading.to_owned() } else { format!("Error: {heading}") };
     Ok(visit.page(&Question {
@@ -67,7 +84,7 @@ async fn answer(posted: Posted, token: web::Path<String>) -> Result<HttpResponse
             text: String::new(),
             is_done: true,
         })),
-        Ok(false) => Ok(dead(&visit)),
+        Ok(false) => over(&visit, &token).await,
         Err(NoteError::Store(error)) => Err(error.into()),
         Err(wrong) => {
             page(&visit, &token, FieldErrors::one("text", wrong.told()), text.to_owned()).await

@@ -74,7 +74,8 @@ impl Search {
 
 struct Chapter {
     name: &'static str,
-    rules: Vec<&'static Rule>,
+    /// Each with the tag of its weight.
+    rules: Vec<(&'static Rule, &'static str)>,
 }
 
 #[derive(Template)]
@@ -89,18 +90,12 @@ struct List {
     count: usize,
 }
 
-impl List {
-    fn tag(weight: &Weight) -> &'static str {
-        tag(*weight)
-    }
-}
-
 async fn list(visit: Visit) -> HttpResponse {
     let search = Search::of(&visit);
     let catalogue = Catalogue::built_in();
     let of = |chapter: &str| {
         let rules = catalogue.rules().filter(|(name, rule)| *name == chapter && search.fits(rule));
-        rules.map(|(_, rule)| rule).collect::<Vec<_>>()
+        rules.map(|(_, rule)| (rule, tag(rule.severity))).collect::<Vec<_>>()
     };
     let chapters: Vec<_> = CHAPTERS
         .iter()

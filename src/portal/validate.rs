@@ -256,7 +256,7 @@ fn verdict(found: &Previewed<'_>) -> (&'static str, &'static str, String) {
             "error",
             "The Gateway would not accept this message (AE)",
             told(
-                "It would not be sent to the registry. Mend what is marked as error and send it again.",
+                "It would not be sent to the registry. Fix what is marked as an error and send it again.",
             ),
         ),
         (Some(Outcome::Relayed), _) => (
@@ -281,7 +281,7 @@ fn verdict(found: &Previewed<'_>) -> (&'static str, &'static str, String) {
         (_, Verdict::Accepted) => (
             "success",
             "The Gateway would accept this message (AA)",
-            told("Nothing was found that has to be mended."),
+            told("Nothing was found that has to be fixed."),
         ),
         _ => (
             "warning",

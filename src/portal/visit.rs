@@ -16,8 +16,10 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::domain::form::Answers;
 use crate::domain::{By, Timestamp, hex};
+use crate::portal::member::SESSION_COOKIE;
 use crate::portal::page::{self, Failure};
 use crate::portal::{Layout, Portal};
+use crate::sites::SignedIn;
 
 /// A route for looking: `GET` and `HEAD`.
 pub(super) fn get() -> Route {
@@ -29,6 +31,13 @@ const VISITOR_COOKIE: &str = "__Host-visitor";
 
 /// Bytes of a form without files.
 const LONGEST_FORM: usize = 64 * 1024;
+
+/// What is known of who is behind a request, where there is a session's cookie.
+enum Known {
+    Is(Box<SignedIn>),
+    /// It could not be found out.
+    Unsure,
+}
 
 /// One request of a browser.
 pub struct Visit {
@@ -129,7 +138,13 @@ impl Visit {
 
     /// What every page shows around its content.
     pub(super) fn layout(&self, title: impl Into<String>) -> Layout {
-        Layout::new(title.into(), self.path(), self.form_token(), &self.portal.settings)
+        let title = title.into();
+        let layout = Layout::new(title, self.path(), self.form_token(), &self.portal.settings);
+        match self.request.extensions().get::<Known>() {
+            Some(Known::Is(who)) => layout.of(who, self.path()),
+            Some(Known::Unsure) => Layout { offers_sign_in: false, ..layout },
+            None => layout,
+        }
     }
 
     /// A page.
@@ -156,7 +171,7 @@ impl Visit {
         self.failure(StatusCode::NOT_FOUND)
     }
 
-    /// A page of what went wrong.
+    /// A page of what went wrong; a text for what is no browser.
     pub(super) fn failure(&self, status: StatusCode) -> HttpResponse {
         let wants_html = self
             .request
@@ -168,6 +183,28 @@ impl Visit {
             return self.finish(page::plain(status));
         }
         self.page_with(status, &Failure::new(self.layout(Failure::title(status)), status))
+    }
+
+    /// Finds out who is signed in with this browser, so that every page of this visit shows it.
+    async fn meet(&self) {
+        if self.cookie(SESSION_COOKIE).is_none() || self.path().starts_with("/assets/") {
+            return;
+        }
+        let known = match self.signed_in().await {
+            Ok(Some(who)) => Known::Is(Box::new(who)),
+            Ok(None) => return,
+            // Whoever needs to know asks again, and tells the trouble.
+            Err(_unavailable) => Known::Unsure,
+        };
+        self.request.extensions_mut().insert(known);
+    }
+
+    /// Who was found to be signed in.
+    pub(super) fn met(&self) -> Option<SignedIn> {
+        match self.request.extensions().get::<Known>() {
+            Some(Known::Is(who)) => Some((**who).clone()),
+            _ => None,
+        }
     }
 
     fn finish(&self, mut response: HttpResponse) -> HttpResponse {
@@ -364,6 +401,9 @@ pub(super) async fn protect(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_local =
         request.app_data::<web::Data<Portal>>().is_none_or(|portal| portal.settings.is_local);
+    if let Some(visit) = Visit::new(request.request()) {
+        visit.meet().await;
+    }
     let response = next.call(request).await?;
     let told = response.response().extensions().get::<Told>().is_some();
     let mut response = if told {

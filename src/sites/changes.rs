@@ -2,7 +2,8 @@
 
 use crate::domain::form::{Answers, FieldErrors, Page};
 use crate::domain::questions::{
-    LEVEL, OF_ORGANIZATION, agreement_page, is_decided_by_staff, organization_answers, site_answers,
+    LEVEL, OF_ORGANIZATION, agreement_page, is_decided_by_staff, organization_answers, part_title,
+    site_answers,
 };
 use crate::domain::{
     AgreementText, Permission, RegionCode, Request, RequestId, RequestKind, RequestNoteKind,
@@ -124,7 +125,14 @@ impl Sites {
         let region = site.map_or(record.region, |site| site.region);
         let about = site.map_or(record.name, |site| format!("{} ({})", site.name, site.id));
         let ask = (!asked.is_empty()).then(|| {
-            new_request(member, format!("{about}: {}", page.title), region, asked, known, site)
+            new_request(
+                member,
+                format!("{about}: {}", part_title(page)),
+                region,
+                asked,
+                known,
+                site,
+            )
         });
         Ok(Some(Change { now: now.into_iter().collect(), ask }))
     }

@@ -188,6 +188,11 @@ impl Sites {
         Ok(asked.map(|note| (held, note.text)))
     }
 
+    /// Whether the question that a link stood for is answered by it.
+    pub async fn request_is_answered_by(&self, token: &OneTimeToken) -> Result<bool, StoreError> {
+        self.store.request_is_answered_by(token.hash(&self.key)).await
+    }
+
     /// Answers a question of staff; false when the link is used or ended.
     pub async fn request_answer(
         &self,

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::domain::form::Answers;
+use crate::domain::questions::{organization_answers, site_answers};
 use crate::domain::{OrganizationId, RequestId, SiteId, Timestamp};
 use crate::store::connection::DbConnection;
 use crate::store::draft::read_answers;
@@ -45,7 +46,8 @@ impl Store {
     ) -> Result<Option<RequestId>, StoreError> {
         let doing = self.doing(deed);
         self.write(move |conn| {
-            let before = record(conn, id)?.answers;
+            let held = record(conn, id)?;
+            let before = organization_answers(&held.name, held.access_level, held.answers);
             if !change.now.is_empty() {
                 change_organization(conn, id, &change.now, doing.now)?;
             }
@@ -68,13 +70,14 @@ impl Store {
     ) -> Result<Option<RequestId>, StoreError> {
         let doing = self.doing(deed);
         self.write(move |conn| {
-            site_of(conn, organization, &id)?;
+            let held = site_of(conn, organization, &id)?;
             let text = site_profile::table
                 .find(&id)
                 .select(site_profile::answers)
                 .first::<String>(conn)
                 .optional()?;
             let before = text.as_deref().map(read_answers).transpose()?.unwrap_or_default();
+            let before = site_answers(&held, before);
             if !change.now.is_empty() {
                 change_site(conn, &id, &change.now, doing.now)?;
             }

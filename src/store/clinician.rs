@@ -1,6 +1,7 @@
 //! Clinicians of organizations.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use crate::domain::{Clinician, ClinicianId, ClinicianState, OrganizationId, Refusal, Timestamp};
 use crate::store::connection::DbConnection;
@@ -63,8 +64,11 @@ fn object(id: ClinicianId) -> String {
 /// A clinician, as the audit trail tells of them.
 fn told(one: &Clinician) -> String {
     let Clinician { first_name, last_name, title, license_type, license, npi, state, .. } = one;
-    let npi = npi.as_deref().unwrap_or("none");
-    format!("{first_name} {last_name}, {title}, {license_type} {license}, NPI {npi}, {state}")
+    json!({
+        "first_name": first_name, "last_name": last_name, "title": title, "license_type": license_type,
+        "license": license, "npi": npi, "state": state,
+    })
+    .to_string()
 }
 
 /// The clinician of this number, when they are the organization's.

@@ -97,6 +97,16 @@ pub(super) fn consume(
     Ok(find(conn, hash)?.map(|(link, _)| link))
 }
 
+/// What a link of a purpose was about and when it was used up; nothing when it was not.
+pub(super) fn used(
+    conn: &mut DbConnection,
+    hash: SecretHash,
+    purpose: LinkPurpose,
+) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let found = find(conn, hash)?.filter(|(link, _)| link.purpose == purpose);
+    Ok(found.and_then(|(link, used)| Some((link.subject, used?))))
+}
+
 /// A link and when it was used.
 fn find(
     conn: &mut DbConnection,

@@ -1,5 +1,7 @@
 //! What belongs to an organization, found only within it: what is another's is as unknown as what is not there.
 
+use std::collections::{BTreeSet, HashMap};
+
 use diesel::prelude::*;
 
 use crate::domain::form::Answers;
@@ -166,16 +168,23 @@ fn links(
     Ok(rows.into_iter().map(link).collect())
 }
 
-fn named(conn: &mut DbConnection, link: SiteLink) -> Result<NamedLink, StoreError> {
-    let facility = sites::by_id(conn, &link.facility)?;
-    let site = sites::by_id(conn, &link.site)?;
-    Ok(NamedLink {
-        link,
-        facility_name: facility.name,
-        facility_owner: facility.organization,
-        site_name: site.name,
-        site_owner: site.organization,
-    })
+/// Links with the names and owners of both Sites, in one look for all of them.
+fn named(conn: &mut DbConnection, links: Vec<SiteLink>) -> Result<Vec<NamedLink>, StoreError> {
+    let ids: BTreeSet<SiteId> =
+        links.iter().flat_map(|link| [link.facility.clone(), link.site.clone()]).collect();
+    let known: HashMap<SiteId, (String, OrganizationId)> = site::table
+        .filter(site::id.eq_any(ids.into_iter().collect::<Vec<_>>()))
+        .select((site::id, site::name, site::organization_id))
+        .load::<(SiteId, String, OrganizationId)>(conn)?
+        .into_iter()
+        .map(|(id, name, owner)| (id, (name, owner)))
+        .collect();
+    let told = |link: SiteLink| {
+        let (facility_name, facility_owner) = known.get(&link.facility)?.clone();
+        let (site_name, site_owner) = known.get(&link.site)?.clone();
+        Some(NamedLink { link, facility_name, facility_owner, site_name, site_owner })
+    };
+    Ok(links.into_iter().filter_map(told).collect())
 }
 
 /// The nouns of the audit trail that belong to an organization.
@@ -248,7 +257,7 @@ impl Store {
             let mut found = links(conn, &owned, true)?;
             let others = links(conn, &owned, false)?;
             found.extend(others.into_iter().filter(|link| !owned.contains(&link.facility)));
-            found.into_iter().map(|link| named(conn, link)).collect()
+            named(conn, found)
         })
         .await
     }

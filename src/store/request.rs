@@ -505,6 +505,24 @@ impl Store {
         }
     }
 
+    /// Whether the link of a question was used to answer it.
+    pub async fn request_is_answered_by(&self, hash: SecretHash) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let used = one_time_link::used(conn, hash, LinkPurpose::AnswerRequest)?;
+            let Some((subject, at)) = used else { return Ok(false) };
+            let id = subject.strip_prefix("request ").and_then(|id| id.parse::<RequestId>().ok());
+            // A link that a newer question has ended was used up at a moment that has no answer.
+            let answers = request_note::table
+                .filter(request_note::request_id.nullable().eq(id))
+                .filter(request_note::kind.eq(RequestNoteKind::Answer))
+                .filter(request_note::at.eq(at))
+                .count()
+                .get_result::<i64>(conn)?;
+            Ok(answers > 0)
+        })
+        .await
+    }
+
     /// Answers what staff asked, by the link of the letter; false when it is used, ended, or nothing is asked any more.
     pub async fn request_answer(
         &self,

@@ -102,6 +102,9 @@ pub(super) fn change_organization(
             .execute(conn)?;
     }
     if let Ok(level) = new.get("access_level").parse::<AccessLevel>() {
+        let level_before =
+            profile.select(organization_profile::access_level).first::<AccessLevel>(conn)?;
+        before.set("access_level", level_before.word());
         keeps_its_sites(conn, id, level)?;
         diesel::update(profile)
             .set((

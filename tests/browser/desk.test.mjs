@@ -49,7 +49,7 @@ world.test('a Site that is registered already is claimed, not registered again',
   await follow(desk, /^Claim of Site/);
   await check(desk, 'staff-claim');
   await fill(desk, { 'Choose one': 'Approve' });
-  await submit(desk, 'Do it');
+  await submit(desk, 'Save the decision');
   await world.mailTo('ana@found.example', /Another person represents Found Clinic/);
   await visit(page, (await world.mailTo('lea@found.example', /You represent Found Clinic/)).link('/set-password/'));
   await setPassword(page);

@@ -29,7 +29,7 @@ async function approve(name) {
   await follow(registrar.page, new RegExp(name));
   await look(registrar.page, 'staff-enrollment');
   await fill(registrar.page, { 'Choose one': 'Approve' });
-  await submit(registrar.page, 'Do it');
+  await submit(registrar.page, 'Save the decision');
   assert.match(await told(registrar.page), /Approved\. The letters are on their way\./);
 }
 

@@ -25,7 +25,7 @@ world.test('a contact changes at once, a name when CDPH has decided', { seconds:
   assert.match(await told(page), /Your changes hold\./);
   assert.equal(await fact(page, 'Fax'), '510-555-0199');
 
-  await follow(page, 'Change Your organization');
+  await follow(page, 'Change Organization');
   await check(page, 'organization-edit');
   await fill(page, { 'Name of the organization': 'Larkspur Family Health' });
   await submit(page, 'Save');
@@ -40,7 +40,7 @@ world.test('a contact changes at once, a name when CDPH has decided', { seconds:
   await follow(registrar.page, /Larkspur Group/);
   await check(registrar.page, 'staff-update');
   await fill(registrar.page, { 'Choose one': 'Approve' });
-  await submit(registrar.page, 'Do it');
+  await submit(registrar.page, 'Save the decision');
   assert.match(await told(registrar.page), /Approved\. The letters are on their way\./);
   await registrar.page.context().close();
 

@@ -103,7 +103,7 @@ world.test('a clinic registers through the facility, whose messages for it count
   await follow(page, 'Redwood Clinic Group');
   await follow(page, 'Redwood Clinic');
   await check(page, 'organization-site-through-facility');
-  assert.match(await told(page), /Sends for this Site/);
+  assert.match(await told(page), /Sending Facility\s[\s\S]*SF-\d{6}\s+Active/);
 });
 
 world.test('an excluded county stops a registration with the way to go', async (page) => {

@@ -11,7 +11,7 @@ const world = await start();
 /** Decides the request that is shown. */
 async function decide(page, choice, words) {
   await fill(page, { 'Choose one': choice, ...(words && { 'Your words': words }) });
-  await submit(page, 'Do it');
+  await submit(page, 'Save the decision');
 }
 
 world.test('a question goes to the applicant, the answer comes back, and the enrollment is approved', { seconds: 240 }, async (page) => {
@@ -33,7 +33,7 @@ world.test('a question goes to the applicant, the answer comes back, and the enr
   await fill(desk, { Kind: 'Enrollment', Region: 'Bay Area', 'Name, address or number': 'mesa' });
   await submit(desk, 'Show');
   await follow(desk, /Mesa Clinic/);
-  await submit(desk, 'Do it');
+  await submit(desk, 'Save the decision');
   await expectErrors(desk, ['Choose what to do with the request']);
   await decide(desk, 'Ask a question');
   await expectErrors(desk, ['Write something']);
@@ -41,7 +41,7 @@ world.test('a question goes to the applicant, the answer comes back, and the enr
   await desk.getByText('Begin with words that are ready').click();
   await follow(desk, 'The license cannot be found');
   assert.match(await desk.getByLabel('Your words').inputValue(), /licensing board/);
-  await submit(desk, 'Do it');
+  await submit(desk, 'Save the decision');
   assert.match(await told(desk), /The question is on its way to the applicant\./);
   await check(desk, 'staff-request-asked');
 
@@ -55,7 +55,7 @@ world.test('a question goes to the applicant, the answer comes back, and the enr
   assert.equal(await heading(page), 'Thank you for your answer');
   await check(page, 'request-answered');
   await visit(page, question.link('/requests/'));
-  assert.equal(await heading(page), 'This link does not work any more');
+  assert.equal(await heading(page), 'Your answer has arrived');
   await check(page, 'link-dead');
 
   await desk.reload();

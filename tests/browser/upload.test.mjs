@@ -69,7 +69,7 @@ world.test('a file with wrong rows makes nothing, a good one makes its Sites', {
   await upload(page, csv(template, [good, site('', { zip: '9450' }), site('West Clinic', { site_type: 'maybe' })]));
   const wrong = await told(page);
   for (const cell of [/3\s+site_name/, /3\s+zip\s+Enter a ZIP code/, /4\s+site_type/]) assert.match(wrong, cell);
-  assert.match(wrong, /2 rows have something to mend\. Nothing was registered\./);
+  assert.match(wrong, /2 rows have something to fix\. Nothing was registered\./);
   await check(page, 'upload-errors');
   assert.equal(await sites(), 1, 'nothing of a wrong file');
 

@@ -17,7 +17,7 @@ for (const phone of [false, true]) {
     await check(page, name('validate-mistakes'));
     const text = await page.getByRole('main').innerText();
     assert.match(text, /would not accept this message \(AE\)/);
-    assert.match(text, /To mend it/);
+    assert.match(text, /To fix it/);
     const marks = await page.locator('.hl7 mark').count();
     assert.ok(marks > 3, `the places are marked: ${marks}`);
     await page.locator('.hl7 a').first().click();

@@ -495,7 +495,7 @@ async fn sessions_are_seen_and_ended() {
     }
     let page = here.visit("/account/sessions").await;
     assert_eq!(page.html.matches("End this session").count(), 2);
-    assert_eq!(page.html.matches("this one").count(), 1);
+    assert_eq!(page.html.matches("This one").count(), 1);
     let name = page.html.split("name=\"session\" value=\"").nth(1).unwrap();
     let name = name.split('"').next().unwrap();
 

@@ -159,7 +159,7 @@ async fn bad_rows_are_told_by_row_and_column_and_nothing_is_kept() {
 
     assert_eq!(page.status, 422);
     page.says(&[
-        "3 rows have something to mend. Nothing was registered.",
+        "3 rows have something to fix. Nothing was registered.",
         "3 county",
         "San Diego",
         "4 clinical Choose one of the answers",

@@ -39,7 +39,7 @@ async fn the_trail_is_browsed_by_object_actor_action_and_day() {
     let second = auditor.visit(&format!("/staff/audit?{more}")).await;
     let values = auditor.visit("/staff/audit?object=site+DE-000002").await;
     let none = auditor.visit("/staff/audit?object=site&to=2001-01-01").await;
-    let today = Timestamp::now().utc().format("%Y-%m-%d");
+    let today = Timestamp::now().pacific().format("%Y-%m-%d");
     let by = format!("/staff/audit?action=test&actor={}&from={today}", tester().actor);
     let by = auditor.visit(&by.replace(' ', "+")).await;
     let user = auditor.visit("/staff/audit?object=u-000001&action=account").await;
@@ -180,7 +180,7 @@ async fn the_help_desk_sees_what_became_of_a_letter_but_not_its_words() {
     let twice = desk.submit(&format!("{path}/give-up"), &[]).await;
     let again = desk.submit(&format!("{path}/retry"), &[]).await;
 
-    list.says(&["rosa@example.org", "verify-address", "Waiting"]);
+    list.says(&["rosa@example.org", "Confirm the address", "Waiting"]);
     other.says(&["No letter fits", "wait"]);
     assert_eq!(wrong.errors()[0].0, "to");
     one.says(&["Waiting", "Next attempt", "Last error"]);

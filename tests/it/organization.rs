@@ -320,7 +320,7 @@ async fn a_telephone_number_changes_at_once_and_a_county_waits_for_staff() {
     page.says(&["Withdraw it first"]);
 
     let request = approve(&clinic, organization, &person).await;
-    assert!(request.contains("Which county"), "{request}");
+    assert!(request.contains(": County"), "{request}");
     let moved = store.site_by_id(site.clone()).await.unwrap();
     assert_eq!(
         (moved.region.unwrap().as_str(), moved.county.as_deref()),
@@ -674,11 +674,9 @@ async fn clinicians_are_added_changed_and_made_inactive() {
     person.browser.submit(&format!("{one}/inactive"), &[]).await.says(&["Inactive", "Make active"]);
     assert_eq!(person.browser.submit(&format!("{one}/inactive"), &[]).await.status, 409);
     assert_eq!(person.browser.submit(&format!("{one}/gone"), &[]).await.status, 404);
-    person
-        .browser
-        .visit(&at(organization, "/history"))
-        .await
-        .says(&["Clinician added", "Clinician changed"]);
+    let history = person.browser.visit(&at(organization, "/history")).await;
+    history.says(&["Clinician added", "Clinician changed", "Ada Inventa", "Title", "NP"]);
+    assert!(!history.text().contains(['{', '}']), "no JSON: {}", history.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -718,7 +716,7 @@ async fn a_sending_facility_agrees_and_messages_pass() {
         .browser
         .submit(&ask, &[("sending_facility", "sf-000001")])
         .await
-        .says(&["Waits for its consent"]);
+        .says(&["Asked for"]);
     assert!(!passes(&sender, "ONE").await);
 
     let accept = at(first, "/links/SF-000001/DE-000001/accept");
@@ -785,6 +783,27 @@ async fn the_agreement_is_accepted_with_name_and_title() {
     let held = clinic.app.store().agreement_list(organization).await.unwrap();
     assert_eq!(held.len(), 1);
     assert!(held[0].accepted_at <= Timestamp::now());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_signed_in_sees_it_on_every_page() {
+    let clinic = Clinic::open().await;
+    let (organization, _, _) = clinic.direct("DE-000001").await;
+    let person = clinic.representative(organization).await;
+
+    for (path, status) in [("/nowhere", 404), ("/staff", 404), ("/where", 200), ("/", 200)] {
+        let page = person.browser.visit(path).await;
+        assert_eq!(page.status, status, "{path}");
+        for shown in ["Rosa Inventa", "Sign out"] {
+            assert!(page.html.contains(shown), "{path}: {}", page.html);
+        }
+        assert!(!page.html.contains("href=\"/sign-in\""), "{path}: {}", page.html);
+    }
+    person.browser.visit("/nowhere").await.says(&["Go to your account"]);
+    let stranger = clinic.app.browser().visit("/nowhere").await;
+    stranger.says(&["Go to the start page"]);
+    assert!(stranger.html.contains("href=\"/sign-in\""), "{}", stranger.html);
+    assert!(!stranger.text().contains("IISService"), "{}", stranger.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ async fn a_message_is_judged_as_the_gateway_would_judge_it() {
     bad.is_at("/validate").says(&[
         "would not accept this message (AE)",
         "PID-7",
-        "To mend it:",
+        "To fix it:",
         "(missing)",
         "Wrong",
         "Right",

@@ -1,3 +1,4 @@
+DROP INDEX site_link_by_site;
 DROP TABLE site_event;
 DROP TABLE site_review;
 DROP INDEX site_by_status;

@@ -88,3 +88,4 @@ CREATE TABLE site_event (
 );
 CREATE INDEX site_event_open ON site_event (id) WHERE told_at IS NULL;
 CREATE INDEX site_event_by_site ON site_event (site_id, id);
+CREATE INDEX site_link_by_site ON site_link (site_id);

@@ -222,6 +222,11 @@ impl Field {
         self
     }
 
+    /// Its label where answers are shown: whether it had to be answered is of no interest there.
+    pub fn short_label(&self) -> &'static str {
+        self.label.trim_end_matches(" (optional)")
+    }
+
     /// Checks what was typed.
     ///
     /// # Errors

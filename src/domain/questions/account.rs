@@ -3,9 +3,9 @@
 
 use crate::domain::form::{Answers, Choice, Field, Form, Kind, Page, When};
 use crate::domain::questions::enrolment::ENROLMENT;
-use crate::domain::questions::registration::{CHILD_CARE, REGISTRATION};
+use crate::domain::questions::registration::{CHILD_CARE, REGISTRATION, county_may_register};
 use crate::domain::questions::shared::{
-    ADDRESS, ADDRESS_2, CITY, LICENSE_TYPES, ORGANIZATION_NAME, ORGANIZATION_TYPE, STATES,
+    ADDRESS, ADDRESS_2, CITY, LICENSE_TYPES, ORGANIZATION_NAME, ORGANIZATION_TYPE, STATES, ZIP,
 };
 use crate::domain::{AccessLevel, Site};
 
@@ -64,7 +64,7 @@ pub fn organization_pages(level: AccessLevel, answers: &Answers) -> Vec<&'static
             pages.push(&AFAR);
         } else {
             pages.push(&ORGANIZATION);
-            pages.extend(REGISTRATION.page("county"));
+            pages.push(&COUNTY);
         }
         pages.extend(Some(&CHILD_CARE).filter(|page| page.when.holds(answers)));
     } else {
@@ -102,6 +102,19 @@ static ORGANIZATION: Page = Page {
     rule: None,
 };
 
+static COUNTY: Page = Page {
+    slug: "county",
+    title: "Which county is your organization in?",
+    lede: "A change waits until CDPH has looked at it. Each Site has a county of its own, which decides its registry.",
+    fields: &[
+        ZIP,
+        Field::new("county", "County", Kind::County, "Choose the county of your organization")
+            .hint("A ZIP code may lie in two counties. Choose the one that you are in."),
+    ],
+    when: When::Always,
+    rule: Some(county_may_register),
+};
+
 static AFAR: Page = Page {
     slug: "organization",
     title: "Your organization",
@@ -119,6 +132,11 @@ static AFAR: Page = Page {
     when: When::Always,
     rule: None,
 };
+
+/// Pages that neither a registration nor an enrolment has.
+pub(super) fn other_pages() -> [&'static Page; 4] {
+    [&ORGANIZATION, &COUNTY, &AFAR, &MAILING]
+}
 
 static MAILING: Page = Page {
     slug: "mailing",

@@ -7,6 +7,7 @@ mod shared;
 mod account;
 mod claim;
 mod enrolment;
+mod labels;
 mod registration;
 
 pub use account::{
@@ -15,5 +16,6 @@ pub use account::{
 };
 pub use claim::{CLAIM, CLAIM_PAGE};
 pub use enrolment::{ENROLMENT, ENROLMENT_LEVELS, MOST_USERS, RequestedUser, requested_users};
+pub use labels::{label, part_title, question};
 pub use registration::{REGISTRATION, program_years};
 pub use shared::{ORGANIZATION_TYPES, SITE_TYPES, SPECIALTIES};

@@ -67,7 +67,7 @@ const COUNTY: Page = Page {
 };
 
 /// Source: seed 000: ten counties cannot use the Gateway.
-fn county_may_register(answers: &Answers, today: NaiveDate, errors: &mut FieldErrors) {
+pub(super) fn county_may_register(answers: &Answers, today: NaiveDate, errors: &mut FieldErrors) {
     if let Some(county) = County::on(answers.get("county"), today)
         && !county.gateway_registration
     {

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use crate::domain::{AccessLevel, Permission};
+use crate::domain::{AccessLevel, Permission, SiteKind};
 use crate::portal::organization::{Answer, Stop, base, done, instead, layout, member, place};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, PostedFile, Visit};
@@ -131,6 +131,14 @@ struct PreviewPage {
     rows: Vec<SiteRow>,
     more: usize,
     doubts: Vec<Doubt>,
+}
+
+impl PreviewPage {
+    /// How a Site of the file sends, for people.
+    fn kind(row: &SiteRow) -> String {
+        let word = row.answers.get("site_type");
+        word.parse().map_or_else(|_other| word.to_owned(), |kind: SiteKind| kind.name().to_owned())
+    }
 }
 
 #[derive(Template)]

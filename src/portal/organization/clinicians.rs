@@ -10,6 +10,7 @@ use crate::portal::form::fields;
 use crate::portal::organization::{
     Answer, Place, Question, Stop, base, done, instead, layout, member, place, said, titled,
 };
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::Delegate;

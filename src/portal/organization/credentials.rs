@@ -4,8 +4,9 @@ use actix_web::web;
 use askama::Template;
 
 use crate::domain::{Credential, IssuedCredential, Permission, SiteId};
+use crate::portal::moment::{Moment, moment};
 use crate::portal::organization::{
-    Answer, Confirm, Stop, base, done, instead, layout, member, shown, site_id, step_up,
+    Answer, Confirm, Stop, base, done, instead, layout, member, site_id, step_up,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -70,7 +71,7 @@ async fn ask(visit: Visit, path: Path) -> Answer {
 struct Shown {
     layout: Layout,
     issued: IssuedCredential,
-    old_until: Option<String>,
+    old_until: Option<Moment>,
     endpoint: String,
     region: Option<&'static str>,
     back: String,
@@ -90,7 +91,7 @@ async fn show(posted: Posted, path: Path) -> Answer {
     let held = sites.store().organization_site(member.organization(), site).await?;
     Ok(visit.page(&Shown {
         layout: layout(&visit, &member, "The password"),
-        old_until: issued.credential.old_secret_until.map(shown),
+        old_until: issued.credential.old_secret_until.map(moment),
         endpoint: visit.portal().settings.endpoint.clone(),
         region: held.region.map(crate::domain::RegionCode::as_str),
         issued,

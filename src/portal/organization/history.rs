@@ -3,8 +3,11 @@
 use actix_web::web;
 use askama::Template;
 
-use crate::domain::{AuditRecord, Permission};
-use crate::portal::organization::{Answer, Place, layout, member, place, shown};
+use crate::domain::{Account, AuditRecord, Clinician, Membership, Permission, Site};
+use crate::portal::member::capital;
+use crate::portal::moment::{Moment, moment};
+use crate::portal::organization::{Answer, Place, layout, member, place};
+use crate::portal::trail::{Told, what};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
 
@@ -16,12 +19,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 struct Line {
-    at: String,
+    at: Moment,
     who: String,
     what: String,
     object: String,
-    before: Option<String>,
-    after: Option<String>,
+    told: Told,
 }
 
 #[derive(Template)]
@@ -47,34 +49,19 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
         events.pop();
     }
     let users = store.membership_list(id).await?;
-    let name = |actor: &str| {
-        let number = actor.strip_prefix("account ").and_then(|number| number.parse::<i64>().ok());
-        match number {
-            Some(number) => users
-                .iter()
-                .find(|(user, _)| user.id.0 == number)
-                .map_or_else(|| "CDPH staff".to_owned(), |(user, _)| user.name()),
-            None if actor == "visitor" => "whoever opened a mailed link".to_owned(),
-            None if actor == "system" => "the service".to_owned(),
-            None => "CDPH staff".to_owned(),
-        }
-    };
-    let named = |object: &str| {
-        let number = object.strip_prefix("account ").and_then(|number| number.parse::<i64>().ok());
-        let user = number.and_then(|number| users.iter().find(|(user, _)| user.id.0 == number));
-        match user {
-            Some((user, _)) => format!("User {} ({})", user.name(), user.user_id),
-            None => object.to_owned(),
-        }
+    let names = Names {
+        users,
+        clinicians: store.clinician_list(id).await?,
+        sites: store.organization_sites(id).await?,
+        organization: place.name.clone(),
     };
     let older = events.last().map(|event| event.id).filter(|_| full);
     let line = |event: AuditRecord| Line {
-        at: shown(event.at),
-        who: name(&event.actor),
+        at: moment(event.at),
+        who: names.actor(&event.actor),
         what: what(&event.action),
-        object: named(&event.object),
-        before: event.before.filter(|text| !text.is_empty()),
-        after: event.after.filter(|text| !text.is_empty()),
+        object: names.object(&event.object),
+        told: Told::of(&event),
     };
     let lines = events.into_iter().map(line).collect();
     Ok(visit.page(&History {
@@ -86,37 +73,56 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
     }))
 }
 
-/// An action in words.
-fn what(action: &str) -> String {
-    match action {
-        "account.create" => "User added",
-        "agreement.accept" => "Agreement accepted",
-        "claim.approve" => "Claim approved: somebody represents the organization",
-        "clinician.change" => "Clinician changed",
-        "clinician.create" => "Clinician added",
-        "clinician.state" => "Clinician active or inactive",
-        "credential.issue" => "Credential issued",
-        "credential.pin" => "Client certificate asked for",
-        "credential.revoke" => "Credential revoked",
-        "credential.rotate" | "credential.show" => "Password of a credential shown",
-        "link.accept" => "Link accepted",
-        "link.ask" => "Link asked for",
-        "link.end" => "Link ended or declined",
-        "link.status" => "Link changed",
-        "membership.deactivate" => "User deactivated",
-        "membership.end" | "membership.grant" | "membership.set" => "Roles changed",
-        "membership.reactivate" => "User reactivated",
-        "organization.change" => "Organization changed",
-        "organization.create" => "Organization recorded",
-        "registration.verify" => "Site registered",
-        "request.create" => "Request sent",
-        "request.step" => "Request moved on",
-        "site.change" => "Site changed",
-        "site.create" => "Site recorded",
-        "site.status" => "Site moved to another stage",
-        "site.upload" => "Sites uploaded",
-        "update.approve" => "Update approved",
-        other => return other.replace(['.', '-'], " "),
+/// Who and what the numbers of the trail stand for.
+struct Names {
+    users: Vec<(Account, Vec<Membership>)>,
+    clinicians: Vec<Clinician>,
+    sites: Vec<Site>,
+    organization: String,
+}
+
+impl Names {
+    fn user(&self, number: &str) -> Option<&Account> {
+        let id = number.parse().ok()?;
+        self.users.iter().map(|(user, _)| user).find(|user| user.id == id)
     }
-    .to_owned()
+
+    /// Who did something.
+    fn actor(&self, actor: &str) -> String {
+        match actor.split_once(' ') {
+            Some(("account", number)) => {
+                self.user(number).map_or_else(|| "CDPH staff".to_owned(), Account::name)
+            }
+            None if actor == "visitor" => "whoever opened a mailed link".to_owned(),
+            None if actor == "system" => "the service".to_owned(),
+            _ => "CDPH staff".to_owned(),
+        }
+    }
+
+    /// What something was done to.
+    fn object(&self, object: &str) -> String {
+        let named = match object.split_once(' ') {
+            Some(("account", number)) => {
+                self.user(number).map(|user| format!("{} ({})", user.name(), user.user_id))
+            }
+            Some(("clinician", number)) => self
+                .clinicians
+                .iter()
+                .find(|one| one.id.to_string() == number)
+                .map(|one| format!("{} {}", one.first_name, one.last_name)),
+            Some(("link", pair)) => pair.split_once(' ').map(|(facility, site)| {
+                format!("{} sends for {}", self.site(facility), self.site(site))
+            }),
+            Some(("organization", _)) => Some(self.organization.clone()),
+            Some(("site", id)) => Some(self.site(id)),
+            _ => None,
+        };
+        named.unwrap_or_else(|| capital(object))
+    }
+
+    /// The name and ID of a Site, or its ID when it is another organization's.
+    fn site(&self, id: &str) -> String {
+        let found = self.sites.iter().find(|site| site.id.as_ref() == id);
+        found.map_or_else(|| id.to_owned(), |site| format!("{} ({id})", site.name))
+    }
 }

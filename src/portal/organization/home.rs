@@ -3,15 +3,17 @@
 use actix_web::web;
 use askama::Template;
 
-use crate::domain::form::{Answers, Page};
 use crate::domain::questions::{
-    OF_ORGANIZATION, SITE_TYPES, organization_answers, organization_pages, site_answers, site_pages,
+    OF_ORGANIZATION, organization_answers, organization_pages, site_answers, site_pages,
 };
 use crate::domain::{
-    AgreementText, Credential, CredentialState, Environment, LinkStatus, Permission, Request,
-    RequestKind, RequestState, Site, SiteId, SiteKind, SiteStatus,
+    AgreementText, Credential, CredentialState, LinkStatus, Permission, Request, RequestState,
+    Site, SiteId, SiteKind, SiteStatus,
 };
-use crate::portal::organization::{Answer, Place, layout, member, place, said, shown_or, site_id};
+use crate::portal::moment::{Moment, moment, moment_or};
+use crate::portal::organization::{Answer, Place, layout, member, place, said, site_id};
+use crate::portal::parts::{Part, parts};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
 use crate::sites::{Delegate, may_rotate};
@@ -23,67 +25,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/organization/{organization}/sites/{site}", get().to(site));
 }
 
-/// A group of answers, and where they are changed.
-pub(super) struct Part {
-    title: &'static str,
-    change: Option<String>,
-    rows: Vec<Answered>,
-}
-
-struct Answered {
-    label: &'static str,
-    value: String,
-    /// What was asked for instead, with the request.
-    pending: Option<(String, String)>,
-}
-
-/// The answers to these pages, each with what waits for staff.
-fn parts<'a>(
-    pages: impl Iterator<Item = &'a Page>,
-    known: &Answers,
-    hidden: &[&str],
-    requests: &[&Request],
-    edit: Option<&str>,
-) -> Vec<Part> {
-    pages
-        .map(|page| {
-            let rows = page
-                .fields
-                .iter()
-                .filter(|field| field.when.holds(known) && !hidden.contains(&field.name))
-                .filter(|field| !field.name.ends_with("_again"))
-                .map(|field| {
-                    // A registration repeats every answer; only an update asks for others.
-                    let asked = requests
-                        .iter()
-                        .find(|one| one.kind == RequestKind::Update && one.answers.has(field.name));
-                    Answered {
-                        label: field.label.trim_end_matches(" (optional)"),
-                        value: if known.has(field.name) {
-                            field.kind.show(known.get(field.name))
-                        } else {
-                            "Not given".to_owned()
-                        },
-                        pending: asked.map(|one| {
-                            (field.kind.show(one.answers.get(field.name)), one.id.to_string())
-                        }),
-                    }
-                })
-                .collect();
-            Part {
-                title: page.title,
-                change: edit.map(|base| format!("{base}/edit/{}", page.slug)),
-                rows,
-            }
-        })
-        .collect()
-}
-
 /// A Site in a list, with what comes next.
 struct SiteLine {
     site: Site,
-    stage: &'static str,
-    tag: &'static str,
     next: &'static str,
 }
 
@@ -94,7 +38,6 @@ struct Home {
     place: Place,
     said: Option<&'static str>,
     record: OrganizationRecord,
-    county: String,
     region: Option<(String, String)>,
     is_data_exchange: bool,
     sites: Vec<SiteLine>,
@@ -127,21 +70,25 @@ async fn home(visit: Visit, path: web::Path<String>) -> Answer {
     let known = organization_answers(&record.name, record.access_level, record.answers.clone());
     let own: Vec<&Request> = open.iter().filter(|one| one.site.is_none()).collect();
     let pages = organization_pages(record.access_level, &known);
-    let parts =
-        parts(pages.into_iter(), &known, &[], &own, Some(place.base.as_str()).filter(|_| may_edit));
+    let parts = parts(
+        pages.into_iter(),
+        &known,
+        &[],
+        &own,
+        |page| may_edit.then(|| format!("{}/edit/{}", place.base, page.slug)),
+        |request| format!("{}/requests#request-{request}", place.base),
+    );
     let waits = |site: &Site| {
         links.iter().any(|one| one.link.site == site.id && one.link.status == LinkStatus::Active)
     };
     let line = |site: Site| {
         let linked = waits(&site);
-        let (stage, tag) = stage(site.status);
-        SiteLine { stage, tag, next: next_step(&site, linked), site }
+        SiteLine { next: next_step(&site, linked), site }
     };
     let owned: Vec<_> = sites.iter().map(|site| site.id.clone()).collect();
     let page = Home {
         layout: layout(&visit, &member, record.name.clone()),
         said: said(&visit),
-        county: county(record.county.as_deref()),
         region: record
             .region
             .map(|region| (region.facts().name.to_owned(), region.as_str().to_owned())),
@@ -187,25 +134,6 @@ async fn accepts(
     }))
 }
 
-fn county(fips: Option<&str>) -> String {
-    fips.and_then(crate::domain::County::find)
-        .map_or_else(|| "Not given".to_owned(), |county| format!("{} County", county.name))
-}
-
-/// A status in words, and the colour of its tag.
-const fn stage(status: SiteStatus) -> (&'static str, &'static str) {
-    match status {
-        SiteStatus::Registered => ("Registered", "tag-blue"),
-        SiteStatus::Testing => ("Testing", "tag-blue"),
-        SiteStatus::Validated => ("Test messages are good", "tag-blue"),
-        SiteStatus::Onboarding => ("Review by CDPH", "tag-amber"),
-        SiteStatus::Production => ("In production", "tag-green"),
-        SiteStatus::Suspended => ("Suspended", "tag-red"),
-        SiteStatus::Inactive => ("Inactive", "tag-grey"),
-        SiteStatus::Withdrawn => ("Withdrawn", "tag-grey"),
-    }
-}
-
 /// What its people do next.
 const fn next_step(site: &Site, linked: bool) -> &'static str {
     let through = matches!(site.kind, SiteKind::ThroughFacility);
@@ -215,7 +143,7 @@ const fn next_step(site: &Site, linked: bool) -> &'static str {
         }
         SiteStatus::Registered if through => "Ask your Sending Facility to send a test message",
         SiteStatus::Registered => "Get the password and send a test message",
-        SiteStatus::Testing => "Mend what the answers say, and send again",
+        SiteStatus::Testing => "Fix what the replies say, and send again",
         SiteStatus::Validated => "Wait for CDPH to begin the review",
         SiteStatus::Onboarding => "Send real messages for the review",
         SiteStatus::Production => "Nothing: messages go to the registry",
@@ -231,9 +159,9 @@ pub(super) struct CredentialLine {
     environment: &'static str,
     state: String,
     tag: &'static str,
-    last_used: String,
-    expires: String,
-    old_until: Option<String>,
+    last_used: Moment,
+    expires: Moment,
+    old_until: Option<Moment>,
     /// What the button says.
     show: Option<&'static str>,
     may_revoke: bool,
@@ -253,18 +181,12 @@ fn credential_line(visit: &Visit, member: &Delegate, one: &Credential) -> Creden
     CredentialLine {
         username: one.username.clone(),
         facility_id: one.facility_id.clone(),
-        environment: match one.environment {
-            Environment::Test => "Test",
-            Environment::Production => "Production",
-        },
+        environment: one.environment.name(),
         state: state.to_owned(),
         tag,
-        last_used: shown_or(one.last_used_at, "Never"),
-        expires: shown_or(one.expires_at, "Never"),
-        old_until: one
-            .old_secret_until
-            .filter(|until| visit.now < *until && live)
-            .map(super::shown),
+        last_used: moment_or(one.last_used_at, "Never"),
+        expires: moment_or(one.expires_at, "Never"),
+        old_until: one.old_secret_until.filter(|until| visit.now < *until && live).map(moment),
         show: (live && may_rotate(member, one)).then_some(if first {
             "Show the password"
         } else {
@@ -288,11 +210,6 @@ async fn credential_lines(
     Ok(Some(held.iter().map(|one| credential_line(visit, member, one)).collect()))
 }
 
-/// A type of Site in the words of the registration.
-fn kind_name(kind: SiteKind) -> &'static str {
-    SITE_TYPES.iter().find(|choice| choice.value == kind.word()).map_or("", |choice| choice.label)
-}
-
 #[derive(Template)]
 #[template(path = "org_site.html")]
 struct SitePage {
@@ -300,16 +217,12 @@ struct SitePage {
     place: Place,
     said: Option<&'static str>,
     site: Site,
-    kind: &'static str,
-    county: String,
     region: Option<(String, String)>,
-    stage: &'static str,
-    tag: &'static str,
     next: &'static str,
     credentials: Option<Vec<CredentialLine>>,
     endpoint: String,
-    /// Address and name of its Sending Facilities, with the state of the link.
-    facilities: Vec<(String, String, &'static str)>,
+    /// ID and name of its Sending Facilities, with the state of the link.
+    facilities: Vec<(SiteId, String, LinkStatus)>,
     may_change_facility: bool,
     may_make_keys: bool,
     parts: Vec<Part>,
@@ -334,26 +247,18 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
     let links = store.organization_links(member.organization()).await?;
     let ours: Vec<_> = links.iter().filter(|one| one.link.site == id).collect();
     let linked = ours.iter().any(|one| one.link.status == LinkStatus::Active);
-    let (stage, tag) = stage(site.status);
     let page = SitePage {
         layout: layout(&visit, &member, site.name.clone()),
         said: said(&visit),
-        kind: kind_name(site.kind),
-        county: county(site.county.as_deref()),
         region: site
             .region
             .map(|region| (region.facts().name.to_owned(), region.as_str().to_owned())),
-        stage,
-        tag,
         next: next_step(&site, linked),
         credentials,
         endpoint: portal.settings.endpoint.clone(),
         facilities: ours
             .iter()
-            .map(|one| {
-                let state = super::links::state(one.link.status);
-                (one.link.facility.to_string(), one.facility_name.clone(), state)
-            })
+            .map(|one| (one.link.facility.clone(), one.facility_name.clone(), one.link.status))
             .collect(),
         may_make_keys: member.may(Permission::RotateCredential),
         may_change_facility: site.kind == SiteKind::ThroughFacility
@@ -363,7 +268,8 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
             &known,
             OF_ORGANIZATION,
             &open,
-            Some(edit.as_str()).filter(|_| may_edit),
+            |page| may_edit.then(|| format!("{edit}/{}", page.slug)),
+            |request| format!("{}/requests#request-{request}", place.base),
         ),
         place,
         site,

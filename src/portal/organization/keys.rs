@@ -7,9 +7,9 @@ use askama::Template;
 
 use crate::domain::form::FieldErrors;
 use crate::domain::{ApiKey, ApiScope, ApiToken, Permission, SiteId};
+use crate::portal::moment::{Moment, moment, moment_or};
 use crate::portal::organization::{
-    Answer, Confirm, Place, base, done, layout, member, place, said, shown, shown_or, site_id,
-    step_up, titled,
+    Answer, Confirm, Place, base, done, layout, member, place, said, site_id, step_up, titled,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -39,9 +39,9 @@ struct Shown {
     tag: &'static str,
     state: &'static str,
     is_live: bool,
-    made: String,
-    last_used: String,
-    expires: String,
+    made: Moment,
+    last_used: Moment,
+    expires: Moment,
 }
 
 impl Shown {
@@ -58,9 +58,9 @@ impl Shown {
             tag,
             state,
             is_live: key.is_live(visit.now),
-            made: shown(key.created_at),
-            last_used: shown_or(key.last_used_at, "Never"),
-            expires: shown(key.expires_at),
+            made: moment(key.created_at),
+            last_used: moment_or(key.last_used_at, "Never"),
+            expires: moment(key.expires_at),
         }
     }
 }
@@ -117,7 +117,7 @@ struct Made {
     layout: Layout,
     key: ApiKey,
     token: ApiToken,
-    expires: String,
+    expires: Moment,
     url: String,
     back: String,
 }
@@ -151,7 +151,7 @@ async fn create(posted: Posted, path: web::Path<(String, String)>) -> Answer {
     let (key, token) = done(&visit, &member, made, &back)?;
     Ok(visit.page(&Made {
         layout: layout(&visit, &member, "The new key"),
-        expires: shown(key.expires_at),
+        expires: moment(key.expires_at),
         url: format!("{}/api/v1", visit.portal().settings.public_url),
         key,
         token,

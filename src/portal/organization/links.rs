@@ -7,10 +7,12 @@ use crate::domain::form::{Answers, FieldErrors};
 use crate::domain::questions::{NEW_FACILITY, REASON};
 use crate::domain::{LinkStatus, Permission, SiteId};
 use crate::portal::form::fields;
+use crate::portal::moment::{Moment, moment};
 use crate::portal::organization::{
-    Answer, Place, Question, Stop, base, done, instead, layout, member, place, said, shown,
-    site_id, titled,
+    Answer, Place, Question, Stop, base, done, instead, layout, member, place, said, site_id,
+    titled,
 };
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{Delegate, Facilities};
@@ -31,21 +33,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route(FACILITY, web::post().to(facility));
 }
 
-/// The state of a link in words.
-pub(super) const fn state(status: LinkStatus) -> &'static str {
-    match status {
-        LinkStatus::Requested => "Waits for its consent",
-        LinkStatus::Active => "Sends for this Site",
-        LinkStatus::Ended => "Ended",
-    }
-}
-
 /// A link in a list.
 struct Line {
     held: NamedLink,
-    state: &'static str,
-    tag: &'static str,
-    since: String,
+    since: Moment,
     /// Whether it is on the side of our Sending Facility.
     we_send: bool,
     is_asked: bool,
@@ -67,17 +58,7 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
     let (_, place) = place(&visit, &member).await?;
     let links = visit.portal().sites.store().organization_links(member.organization()).await?;
     let line = |held: NamedLink| Line {
-        state: match held.link.status {
-            LinkStatus::Requested => "Asked for",
-            LinkStatus::Active => "Active",
-            LinkStatus::Ended => "Ended",
-        },
-        tag: match held.link.status {
-            LinkStatus::Requested => "tag-amber",
-            LinkStatus::Active => "tag-green",
-            LinkStatus::Ended => "tag-grey",
-        },
-        since: shown(held.link.changed_at),
+        since: moment(held.link.changed_at),
         we_send: held.facility_owner == member.organization(),
         is_asked: held.link.status == LinkStatus::Requested,
         is_ended: held.link.status == LinkStatus::Ended,

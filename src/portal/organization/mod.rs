@@ -20,7 +20,7 @@ use actix_web::{HttpResponse, ResponseError, web};
 use askama::Template;
 
 use crate::domain::form::FieldErrors;
-use crate::domain::{AccessLevel, OrganizationId, Permission, SiteId, Standing, Timestamp};
+use crate::domain::{AccessLevel, OrganizationId, Permission, SiteId, Standing};
 use crate::portal::form::FieldView;
 use crate::portal::page::Trouble;
 use crate::portal::staff::SEEING_COOKIE;
@@ -157,8 +157,7 @@ fn done<T>(
 
 /// What every page shows around its content, for somebody who is signed in.
 fn layout(visit: &Visit, member: &Delegate, title: impl Into<String>) -> Layout {
-    let name = member.who().principal.account.name();
-    let layout = visit.layout(title).of(name, visit.path());
+    let layout = visit.layout(title).of(member.who(), visit.path());
     Layout { only_looks: member.only_looks(), ..layout }
 }
 
@@ -246,16 +245,6 @@ struct Confirm {
     text: Vec<String>,
     back: String,
     button: &'static str,
-}
-
-/// A moment for people.
-fn shown(at: Timestamp) -> String {
-    at.utc().format("%B %-d, %Y, %H:%M UTC").to_string()
-}
-
-/// A moment for people, or that there was none.
-fn shown_or(at: Option<Timestamp>, never: &str) -> String {
-    at.map_or_else(|| never.to_owned(), shown)
 }
 
 /// What was just done, as the address says.

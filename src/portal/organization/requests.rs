@@ -4,11 +4,11 @@ use actix_web::web;
 use askama::Template;
 
 use crate::domain::form::{Answers, FieldErrors};
-use crate::domain::questions::{ENROLMENT, LEVEL, REGISTRATION};
+use crate::domain::questions::{label, question};
 use crate::domain::{Permission, Request, RequestId, RequestKind, RequestNote, RequestNoteKind};
-use crate::portal::organization::{
-    Answer, Place, base, done, layout, member, place, said, shown, titled,
-};
+use crate::portal::moment::{Moment, moment};
+use crate::portal::organization::{Answer, Place, base, done, layout, member, place, said, titled};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{Delegate, NoteError, is_asked};
@@ -26,11 +26,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// A request with its changes and what was said of it.
 struct Line {
     request: Request,
-    submitted: String,
-    tag: &'static str,
+    submitted: Moment,
     /// What is asked: label, before, after.
-    changes: Vec<(&'static str, String, String)>,
-    notes: Vec<(String, RequestNote)>,
+    changes: Vec<(String, String, String)>,
+    notes: Vec<(Moment, RequestNote)>,
     may_withdraw: bool,
     /// What was typed in answer to staff's question, where one waits.
     answer: Option<String>,
@@ -64,7 +63,7 @@ async fn page(visit: &Visit, member: &Delegate, refused: Option<Refused<'_>>) ->
         let notes = notes
             .into_iter()
             .filter(|note| note.kind != RequestNoteKind::Note)
-            .map(|note| (shown(note.at), note))
+            .map(|note| (moment(note.at), note))
             .collect();
         let mut line = line(request, notes);
         if let Some((_, text, message)) = refused.filter(|(id, ..)| *id == line.request.id) {
@@ -80,33 +79,24 @@ async fn page(visit: &Visit, member: &Delegate, refused: Option<Refused<'_>>) ->
     Ok(visit.page(&Requests { layout, place, said: said(visit), errors, lines }))
 }
 
-fn line(request: Request, notes: Vec<(String, RequestNote)>) -> Line {
+fn line(request: Request, notes: Vec<(Moment, RequestNote)>) -> Line {
     let is_update = request.kind == RequestKind::Update;
     let asked = if is_update { request.answers.clone() } else { Answers::default() };
     let before = request.before.clone().unwrap_or_default();
     let changes = asked
         .iter()
         .filter_map(|(name, value)| {
-            let level = LEVEL.fields.iter().find(|field| field.name == name);
-            let field =
-                level.or_else(|| REGISTRATION.field(name)).or_else(|| ENROLMENT.field(name))?;
+            let field = question(name)?;
             let old = if before.has(name) {
                 field.kind.show(before.get(name))
             } else {
-                "nothing".to_owned()
+                "not given".to_owned()
             };
-            Some((field.label, old, field.kind.show(value)))
+            Some((label(name), old, field.kind.show(value)))
         })
         .collect();
-    let tag = match request.state {
-        crate::domain::RequestState::Pending | crate::domain::RequestState::Asked => "tag-amber",
-        crate::domain::RequestState::Approved => "tag-green",
-        crate::domain::RequestState::Declined => "tag-red",
-        crate::domain::RequestState::Withdrawn => "tag-grey",
-    };
     Line {
-        submitted: shown(request.submitted_at),
-        tag,
+        submitted: moment(request.submitted_at),
         changes,
         notes,
         may_withdraw: is_update && request.state.is_open(),

@@ -10,8 +10,9 @@ use crate::domain::{
     Role,
 };
 use crate::portal::form::{FieldView, fields};
+use crate::portal::moment::{Moment, moment_or};
 use crate::portal::organization::{
-    Answer, Place, Stop, base, done, instead, layout, member, place, said, shown_or, titled,
+    Answer, Place, Stop, base, done, instead, layout, member, place, said, titled,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -39,7 +40,7 @@ struct Line {
     roles: String,
     state: &'static str,
     tag: &'static str,
-    last_sign_in: String,
+    last_sign_in: Moment,
 }
 
 #[derive(Template)]
@@ -58,7 +59,7 @@ async fn list(visit: Visit, path: web::Path<String>) -> Answer {
     let users = visit.portal().sites.store().membership_list(member.organization()).await?;
     let line = |(user, held): (Account, Vec<Membership>)| {
         let (state, tag) = state(&user, &held);
-        let last_sign_in = shown_or(user.last_sign_in_at, "Never");
+        let last_sign_in = moment_or(user.last_sign_in_at, "Never");
         Line { roles: names(&held), state, tag, last_sign_in, user }
     };
     let lines = users.into_iter().map(line).collect();
@@ -241,7 +242,7 @@ struct UserPage {
     user: Account,
     state: &'static str,
     tag: &'static str,
-    last_sign_in: String,
+    last_sign_in: Moment,
     is_active: bool,
     is_invited: bool,
     /// Said where the user is whoever looks.
@@ -283,7 +284,7 @@ async fn user_page(
         back: format!("{}/users", place.base),
         state,
         tag,
-        last_sign_in: shown_or(user.last_sign_in_at, "Never"),
+        last_sign_in: moment_or(user.last_sign_in_at, "Never"),
         is_active: !chosen.is_empty(),
         is_invited: user.state == AccountState::Invited,
         self_note: if user.id == member.id() { "This is you." } else { "" },

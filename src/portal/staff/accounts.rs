@@ -10,8 +10,10 @@ use crate::domain::{
 };
 use crate::portal::form::{FieldView, fields};
 use crate::portal::member::sentence;
+use crate::portal::moment::Moment;
 use crate::portal::page::Trouble;
 use crate::portal::staff::{demand, done, layout, moment, regions_of};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{AccountError, Invited, NewUser, Staff};
@@ -220,9 +222,9 @@ struct Place {
 struct Show {
     layout: Layout,
     held: Account,
-    locked_until: Option<String>,
-    created: String,
-    last_sign_in: Option<String>,
+    locked_until: Option<Moment>,
+    created: Moment,
+    last_sign_in: Option<Moment>,
     has_second_factor: bool,
     places: Vec<Place>,
     trainings: Vec<TrainingRecord>,

@@ -1,22 +1,22 @@
 //! The audit trail: browsed, verified, taken away as a file.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
-use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use crate::domain::form::FieldErrors;
 use crate::domain::{AccountId, AuditRecord, Permission as P, SiteId, Timestamp, UserId, csv_row};
+use crate::portal::moment::Moment;
 use crate::portal::page::Trouble;
 use crate::portal::staff::{demand, encoded, layout, moment};
+use crate::portal::trail::{Told, what};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{Sites, Staff};
@@ -143,9 +143,7 @@ impl Asked {
         if !errors.is_empty() {
             return Ok(Err(errors));
         }
-        let begins = |day: Option<NaiveDate>| {
-            day.map(|day| Timestamp::from_naive(day.and_time(NaiveTime::MIN)))
-        };
+        let begins = |day: Option<NaiveDate>| day.map(Timestamp::pacific_midnight);
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
         Ok(Ok(AuditFilter {
             object: given(named(store, &self.object).await?),
@@ -176,71 +174,40 @@ async fn named(store: &Store, text: &str) -> Result<String, StoreError> {
     Ok(upper.parse::<SiteId>().map_or_else(|_other| text.to_owned(), |site| format!("site {site}")))
 }
 
-/// A value before and after.
-struct Change {
-    name: String,
-    before: String,
-    after: String,
-}
-
 /// An event as it is shown.
 struct Line {
     id: i64,
-    at: String,
+    at: Moment,
     actor: String,
     user: Option<String>,
+    what: String,
     action: String,
     object: String,
     source: String,
-    /// Value by value, where the event tells it so.
-    changes: Vec<Change>,
-    before: Option<String>,
-    after: Option<String>,
+    told: Told,
 }
 
 impl From<AuditRecord> for Line {
     fn from(event: AuditRecord) -> Self {
-        let changes = changes(event.before.as_deref(), event.after.as_deref());
-        let text = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let number = event.actor.strip_prefix("account ").and_then(|id| id.parse().ok());
+        let user = |text: &str| {
+            let number = text.strip_prefix("account ")?.parse().ok()?;
+            Some(UserId::of(AccountId(number)).to_string())
+        };
         Self {
             id: event.id,
             at: moment(event.at),
-            user: number.map(|id| UserId::of(AccountId(id)).to_string()),
+            user: user(&event.actor),
+            what: what(&event.action),
+            told: Told::of(&event),
             actor: event.actor,
             action: event.action,
-            object: event.object,
+            object: match user(&event.object) {
+                Some(id) => format!("{id} ({})", event.object),
+                None => event.object,
+            },
             source: event.source,
-            before: text(event.before).filter(|_| changes.is_empty()),
-            after: text(event.after).filter(|_| changes.is_empty()),
-            changes,
         }
     }
-}
-
-/// The values that differ, when both sides are told as JSON.
-fn changes(before: Option<&str>, after: Option<&str>) -> Vec<Change> {
-    type Values = Map<String, Value>;
-    let read = |text: Option<&str>| match text {
-        None | Some("") => Some(Values::new()),
-        Some(text) => serde_json::from_str::<Values>(text).ok(),
-    };
-    let (Some(before), Some(after)) = (read(before), read(after)) else { return vec![] };
-    let shown = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name))
-        .map(|name| Change {
-            name: name.replace('_', " "),
-            before: shown(before.get(name)),
-            after: shown(after.get(name)),
-        })
-        .collect()
 }
 
 /// What came of a verification.
@@ -390,22 +357,4 @@ fn file(
             Ok(Some((Bytes::from(text), (None, last, left - events.len()))))
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_differs_is_told_value_by_value() {
-        let found = changes(Some(r#"{"name":"A","status":"test"}"#), Some(r#"{"name":"A","n":1}"#));
-        let found: Vec<_> = found
-            .iter()
-            .map(|one| (one.name.as_str(), one.before.as_str(), one.after.as_str()))
-            .collect();
-
-        assert_eq!(found, [("n", "", "1"), ("status", "test", "")]);
-        assert!(changes(Some("open"), Some("submitted")).is_empty());
-        assert!(changes(None, None).is_empty());
-    }
 }

@@ -5,8 +5,11 @@ use askama::Template;
 
 use crate::domain::form::FieldErrors;
 use crate::domain::{EmailAddress, LetterRecord, LetterState, MessageId, Permission as P};
+use crate::portal::member::capital;
+use crate::portal::moment::Moment;
 use crate::portal::page::Trouble;
 use crate::portal::staff::{demand, done, encoded, layout, moment};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::Staff;
@@ -23,25 +26,34 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/mail/{id}/give-up", web::post().to(give_up));
 }
 
-/// A state, for people.
-const fn state_name(state: LetterState) -> &'static str {
-    match state {
-        LetterState::Bounced => "Refused",
-        LetterState::GivenUp => "Given up",
-        LetterState::Held => "Kept here",
-        LetterState::Queued => "Waiting",
-        LetterState::Sent => "Sent",
-    }
-}
+/// The letters, by kind and name.
+const KINDS: [(&str, &str); 20] = [
+    ("added", "Added to an organization"),
+    ("awaiting-training", "Training comes first"),
+    ("claim-approved", "Claim approved"),
+    ("claim-notice", "Somebody claims a Site"),
+    ("claim-received", "Claim received"),
+    ("claim-verify", "Confirm the address of a claim"),
+    ("confirm-email", "Confirm a new address"),
+    ("enrolment-approved", "Enrollment approved"),
+    ("enrolment-received", "Enrollment received"),
+    ("forgotten-password", "Forgotten password"),
+    ("help-with-draft", "Help with a registration"),
+    ("invitation", "Invitation to set a password"),
+    ("link-requested", "Sending Facility asked"),
+    ("registration-confirmed", "Registration confirmed"),
+    ("request-declined", "Request declined"),
+    ("request-question", "Question about a request"),
+    ("resume-draft", "Saved answers"),
+    ("security-notice", "Something changed in an account"),
+    ("update-approved", "Update approved"),
+    ("verify-address", "Confirm the address"),
+];
 
-/// The colour of a state, which its name says, too.
-const fn state_tag(state: LetterState) -> &'static str {
-    match state {
-        LetterState::Bounced | LetterState::GivenUp => " tag-red",
-        LetterState::Held => "",
-        LetterState::Queued => " tag-amber",
-        LetterState::Sent => " tag-green",
-    }
+/// A kind of letter, for people.
+fn kind_name(kind: &str) -> String {
+    let known = KINDS.iter().find(|(word, _)| *word == kind);
+    known.map_or_else(|| capital(&kind.replace('-', " ")), |(_, name)| (*name).to_owned())
 }
 
 /// A letter as it is shown.
@@ -49,13 +61,12 @@ struct Shown {
     id: MessageId,
     to: EmailAddress,
     kind: String,
-    state: &'static str,
-    tag: &'static str,
+    state: LetterState,
     /// What the state means.
     meaning: &'static str,
-    written: String,
-    settled: Option<String>,
-    next: Option<String>,
+    written: Moment,
+    settled: Option<Moment>,
+    next: Option<Moment>,
     attempts: i64,
     error: Option<String>,
     may_retry: bool,
@@ -77,8 +88,6 @@ impl From<LetterRecord> for Shown {
                     "The mail server took it. Whether it lies in a folder for spam we do not know."
                 }
             },
-            state: state_name(one.state),
-            tag: state_tag(one.state),
             written: moment(one.created_at),
             settled: one.settled_at.map(moment),
             next: Some(one.next_attempt_at).filter(|_| waits).map(moment),
@@ -87,7 +96,8 @@ impl From<LetterRecord> for Shown {
             may_give_up: waits,
             error: one.last_error,
             id: one.id,
-            kind: one.kind,
+            kind: kind_name(&one.kind),
+            state: one.state,
             to: one.to,
         }
     }
@@ -98,12 +108,12 @@ impl From<LetterRecord> for Shown {
 struct List {
     layout: Layout,
     states: Vec<(&'static str, &'static str, bool)>,
-    kind: String,
+    kinds: Vec<(&'static str, &'static str, bool)>,
     to: String,
     errors: FieldErrors,
     rows: Vec<Shown>,
     waiting: i64,
-    oldest: Option<String>,
+    oldest: Option<Moment>,
     next: Option<String>,
 }
 
@@ -146,9 +156,9 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         layout: Layout { heading: heading.to_owned(), ..layout(&visit, &staff, title) },
         states: LetterState::ALL
             .iter()
-            .map(|one| (one.word(), state_name(*one), Some(*one) == chosen))
+            .map(|one| (one.word(), one.name(), Some(*one) == chosen))
             .collect(),
-        kind,
+        kinds: KINDS.iter().map(|(word, name)| (*word, *name, *word == kind)).collect(),
         to,
         errors,
         rows: found.into_iter().map(Shown::from).collect(),

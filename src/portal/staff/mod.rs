@@ -13,6 +13,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::{Permission as P, RegionCode, Scope, Standing, Timestamp};
+use crate::portal::moment::moment;
 use crate::portal::page::Trouble;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
@@ -140,11 +141,6 @@ fn age(now: Timestamp, then: Timestamp) -> String {
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
     }
-}
-
-/// A moment, for people.
-fn moment(at: Timestamp) -> String {
-    at.utc().format("%B %-d, %Y, %H:%M UTC").to_string()
 }
 
 /// A region, for people.

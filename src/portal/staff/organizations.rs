@@ -3,10 +3,13 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use crate::domain::questions::{ENROLMENT, REGISTRATION};
-use crate::domain::{Account, County, Membership, OrganizationId, Permission as P, Request, Site};
+use crate::domain::questions::{organization_answers, organization_pages};
+use crate::domain::{Account, Membership, OrganizationId, Permission as P, Request, Site};
+use crate::portal::moment::Moment;
 use crate::portal::page::Trouble;
+use crate::portal::parts::{Part, parts};
 use crate::portal::staff::{demand, layout, moment, region_name};
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::store::{OrganizationFilter, OrganizationRecord, RequestFilter};
@@ -62,9 +65,8 @@ struct Show {
     layout: Layout,
     held: OrganizationRecord,
     region: &'static str,
-    county: String,
-    since: String,
-    facts: Vec<(&'static str, String)>,
+    since: Moment,
+    parts: Vec<Part>,
     sites: Vec<Site>,
     users: Option<Vec<(Account, Vec<Membership>)>>,
     sees_accounts: bool,
@@ -92,23 +94,27 @@ async fn show(visit: Visit, id: web::Path<String>) -> Result<HttpResponse, Troub
         after: None,
         limit: 50,
     };
-    let label = |name: &str| ENROLMENT.field(name).or_else(|| REGISTRATION.field(name));
-    let facts = held
-        .answers
-        .iter()
-        .filter_map(|(name, value)| label(name).map(|field| (field.label, field.kind.show(value))))
-        .collect();
-    let county = held.county.as_deref().and_then(County::find);
+    let requests = store.request_list(filter).await?;
+    let known = organization_answers(&held.name, held.access_level, held.answers.clone());
+    let own: Vec<&Request> =
+        requests.iter().filter(|one| one.site.is_none() && one.state.is_open()).collect();
+    let parts = parts(
+        organization_pages(held.access_level, &known).into_iter(),
+        &known,
+        &[],
+        &own,
+        |_page| None,
+        |id| format!("/staff/requests/{id}"),
+    );
     Ok(visit.page(&Show {
         layout: layout(&visit, &staff, &held.name),
         region: region_name(held.region),
-        county: county.map(|county| format!("{} County", county.name)).unwrap_or_default(),
         since: moment(held.created_at),
-        facts,
+        parts,
         sites: store.organization_sites(id).await?,
         users,
         sees_accounts: staff.may_in(P::ViewAccounts, held.region),
-        requests: store.request_list(filter).await?,
+        requests,
         may_see_as: staff.may_in(P::SeeAs, held.region),
         held,
     }))

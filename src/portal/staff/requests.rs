@@ -3,18 +3,20 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-use crate::domain::form::{Answers, Field, FieldErrors, Form};
-use crate::domain::questions::{CLAIM, ENROLMENT, REGISTRATION};
+use crate::domain::form::{Answers, FieldErrors, Form};
+use crate::domain::questions::{CLAIM, ENROLMENT, REGISTRATION, label, question};
 use crate::domain::{
     NOTE_TEMPLATES, Permission, RegionCode, Request, RequestId, RequestKind, RequestNote,
     RequestState, RequestStep, Scope, Timestamp,
 };
 use crate::portal::draft_pages::{Reviewed, reviewed};
 use crate::portal::member::sentence;
+use crate::portal::moment::Moment;
 use crate::portal::page::Trouble;
 use crate::portal::staff::{
     DECIDE, age, demand, done, encoded, layout, moment, region_name, regions_of,
 };
+use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{NoteError, Staff};
@@ -118,7 +120,7 @@ fn row(one: Request, now: Timestamp) -> Row {
         kind: one.kind.name(),
         region: region_name(one.region),
         state: one.state,
-        submitted: one.submitted_at.utc().format("%Y-%m-%d").to_string(),
+        submitted: one.submitted_at.pacific_day(),
         waits: if one.state.is_open() { age(now, one.submitted_at) } else { String::new() },
         flags: one.flags.len(),
         title: one.title,
@@ -134,7 +136,7 @@ struct Change {
 
 /// A line of the history.
 struct Line {
-    at: String,
+    at: Moment,
     kind: &'static str,
     author: String,
     text: Vec<String>,
@@ -149,8 +151,8 @@ struct Show {
     layout: Layout,
     held: Request,
     region: &'static str,
-    submitted: String,
-    decided: Option<String>,
+    submitted: Moment,
+    decided: Option<Moment>,
     parts: Vec<Reviewed>,
     changes: Vec<Change>,
     notes: Vec<Line>,
@@ -251,10 +253,6 @@ fn told(held: &Request) -> Vec<Reviewed> {
     parts
 }
 
-fn field(name: &str) -> Option<&'static Field> {
-    REGISTRATION.field(name).or_else(|| ENROLMENT.field(name))
-}
-
 /// Before and after of an update, with the labels of the questions.
 fn changes(held: &Request) -> Vec<Change> {
     if held.kind != RequestKind::Update || held.is_claim() {
@@ -263,13 +261,12 @@ fn changes(held: &Request) -> Vec<Change> {
     let none = Answers::default();
     let before = held.before.as_ref().unwrap_or(&none);
     let shown = |name: &str, value: &str| {
-        field(name).map_or_else(|| value.to_owned(), |field| field.kind.show(value))
+        question(name).map_or_else(|| value.to_owned(), |field| field.kind.show(value))
     };
     held.answers
         .iter()
         .map(|(name, value)| Change {
-            label: field(name)
-                .map_or_else(|| name.replace('_', " "), |field| field.label.to_owned()),
+            label: label(name),
             before: shown(name, before.get(name)),
             after: shown(name, value),
         })
