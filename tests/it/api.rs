@@ -316,7 +316,7 @@ fn fits(document: &Value, schema: &Value, value: &Value, place: &str) {
 fn check(document: &Value, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {
         let found = document.pointer(name.trim_start_matches('#'));
-        return check(document, found.ok_or(format!("{place}: no {name}"))?, value, place);
+        return check(document, found.ok_or_else(|| format!("{place}: no {name}"))?, value, place);
     }
     if let Some(several) = schema["oneOf"].as_array() {
         let fit = several.iter().filter(|one| check(document, one, value, place).is_ok()).count();
