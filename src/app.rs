@@ -529,7 +529,8 @@ fn portal(
         production_ids: config.gateway.production_processing_ids.join(" or "),
     };
     let editor = Editor::new(Arc::clone(gateway.store()), key);
-    Some(Data::new(Portal::new(sites, editor, settings)))
+    let preview = Arc::clone(gateway.preview());
+    Some(Data::new(Portal::new(sites, (editor, preview), settings)))
 }
 
 /// What happens to Sites and people, as an installation has decided it.
@@ -571,6 +572,7 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
         read_timeout: Duration::from_secs(config.server.read_timeout_seconds),
         soap_1_1: config.server.soap_1_1,
         xml: Limits::default(),
+        criteria: config.onboarding.criteria(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{Environment, Timestamp};
 use crate::hl7::{ApplicationError, Part, Severity};
 use crate::validation::report::{Excerpt, Judge, excerpt, wrapped};
 use crate::validation::{
-    Catalogue, Codes, Policies, ProcessingRules, Rule, Setting, Treatment, Validator, Weight,
+    Catalogue, Codes, Policies, ProcessingRules, Rule, Setting, Validator, differences,
 };
 
 /// List the rules that messages are judged by
@@ -118,7 +118,7 @@ fn as_json(chapter: &str, rule: &Rule) -> Value {
         "application": rule.application.map(ApplicationError::code),
         "text": rule.text,
         "fix": rule.fix,
-        "settings": settings(rule).iter().map(|(name, setting)| json!({
+        "settings": Catalogue::built_in().settings_of(rule).iter().map(|(name, setting)| json!({
             "policy": name,
             "at": setting.at,
             "severity": setting.severity,
@@ -126,16 +126,6 @@ fn as_json(chapter: &str, rule: &Rule) -> Value {
             "because": setting.because,
         })).collect::<Vec<_>>(),
     })
-}
-
-/// Where a rule weighs otherwise: in the default policy, then in the overlays.
-fn settings(rule: &Rule) -> Vec<(&'static str, &'static Setting)> {
-    let catalogue = Catalogue::built_in();
-    let default = catalogue.settings().iter().map(|setting| ("policy", setting));
-    let overlays = catalogue.overlay_names().flat_map(|name| {
-        catalogue.overlay(name).unwrap_or_default().iter().map(move |setting| (name, setting))
-    });
-    default.chain(overlays).filter(|(_, setting)| setting.rule == rule.id).collect()
 }
 
 const INTRODUCTION: &str = "\
@@ -185,7 +175,7 @@ fn weighs_otherwise(out: &mut String, chapters: &[&str]) {
         "\n## Where a rule weighs otherwise\n\n| Rule | Where | Gateway | Effect | By | Because |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for (_, rule) in rules_of(chapters) {
-        for (name, setting) in settings(rule) {
+        for (name, setting) in Catalogue::built_in().settings_of(rule) {
             let _ = writeln!(
                 out,
                 "| `{}` | {} | {} | {} | {} | {} |",
@@ -242,12 +232,12 @@ fn explained(rule: &Rule, width: usize) -> String {
     };
     row("It says", &rule.says);
     row("Source", &rule.source);
-    row("The guide", &format!("{} ({})", rule.class, weight(rule.class)));
+    row("The guide", &format!("{} ({})", rule.class, rule.class.words()));
     row(
         "The Gateway",
-        &format!("{} ({}): {}", rule.severity, weight(rule.severity), treatment(rule.treatment)),
+        &format!("{} ({}): {}", rule.severity, rule.severity.words(), rule.treatment.words()),
     );
-    for (name, setting) in settings(rule) {
+    for (name, setting) in Catalogue::built_in().settings_of(rule) {
         row("", &set_apart(rule, name, setting));
     }
     row("ERR-3", &format!("{} {}", rule.code.code(), rule.code.text()));
@@ -270,34 +260,14 @@ fn set_apart(rule: &Rule, name: &str, setting: &Setting) -> String {
     };
     let by = if name == "policy" { String::new() } else { format!(", by the overlay {name}") };
     let severity = setting.severity.unwrap_or(rule.severity);
-    let treated = treatment(setting.treatment.unwrap_or(rule.treatment));
-    format!("{at}{by}: {severity} ({}): {treated} {}", weight(severity), setting.because)
-}
-
-const fn weight(weight: Weight) -> &'static str {
-    match weight {
-        Weight::Off => "not reported",
-        Weight::I => "remark",
-        Weight::W => "warning",
-        Weight::E => "error",
-    }
-}
-
-const fn treatment(treatment: Treatment) -> &'static str {
-    match treatment {
-        Treatment::Keep => "the data is taken as it stands.",
-        Treatment::Empty => {
-            "it counts as empty, and where it is required what it belongs to is lost with it."
-        }
-        Treatment::Reject => "the message is not accepted (AE).",
-        Treatment::Refuse => "the message is not processed (AR).",
-    }
+    let treated = setting.treatment.unwrap_or(rule.treatment).words();
+    format!("{at}{by}: {severity} ({}): {treated} {}", severity.words(), setting.because)
 }
 
 /// The segments in which a message that keeps the rule and one that breaks it differ, and what is told of it.
 fn example(out: &mut String, rule: &Rule, width: usize) {
     let (Some(good), Some(bad)) = (rule.good_message(), rule.bad_message()) else { return };
-    let (kept, broken) = differing(&good, &bad);
+    let (kept, broken) = differences(&good, &bad);
     for (title, segments) in [("Kept by", kept), ("Broken by", broken)] {
         let _ = write!(out, "\n{title}\n"); // writing to a String does not fail
         if segments.is_empty() {
@@ -311,37 +281,6 @@ fn example(out: &mut String, rule: &Rule, width: usize) {
     if let Some(told) = told(rule, &bad) {
         let _ = write!(out, "\nTold as\n{}", wrapped(&told, "  ", width)); // as above
     }
-}
-
-/// A segment and the bytes of it that differ.
-type Difference<'m> = (&'m str, std::ops::Range<usize>);
-
-fn differing<'m>(good: &'m str, bad: &'m str) -> (Vec<Difference<'m>>, Vec<Difference<'m>>) {
-    let (good, bad): (Vec<&str>, Vec<&str>) =
-        (good.split_terminator('\r').collect(), bad.split_terminator('\r').collect());
-    let (front, back) = common(&good, &bad);
-    let middle = |all: &[&'m str]| all.get(front..all.len() - back).unwrap_or_default().to_vec();
-    let (good, bad) = (middle(&good), middle(&bad));
-    if good.len() != bad.len() {
-        let whole =
-            |all: Vec<&'m str>| all.into_iter().map(|one| (one, 0..one.len().min(3))).collect();
-        return (whole(good), whole(bad));
-    }
-    let pairs = good.into_iter().zip(bad).filter(|(good, bad)| good != bad);
-    pairs
-        .map(|(good, bad)| {
-            let (front, back) = common(good.as_bytes(), bad.as_bytes());
-            ((good, front..good.len() - back), (bad, front..bad.len() - back))
-        })
-        .unzip()
-}
-
-/// How much two lists have in common in front, and of what remains behind.
-fn common<T: PartialEq>(a: &[T], b: &[T]) -> (usize, usize) {
-    let front = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let left = a.len().min(b.len()) - front;
-    let back = a.iter().rev().zip(b.iter().rev()).take(left).take_while(|(a, b)| a == b).count();
-    (front, back)
 }
 
 /// What a sender of the message is told of that rule.

@@ -79,7 +79,7 @@ pub struct Criteria {
 pub const RECENT_TESTS: i64 = 50;
 
 /// One thing that is asked, and how far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Criterion {
     /// What is asked, as a phrase.
     pub name: String,

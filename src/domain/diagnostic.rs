@@ -180,7 +180,7 @@ impl Diagnostic {
 }
 
 /// A diagnostic as it is stored and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, diesel::Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, diesel::Queryable, utoipa::ToSchema)]
 pub struct DiagnosticRecord {
     /// Stable name of the rule.
     pub rule: String,

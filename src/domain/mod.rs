@@ -7,6 +7,7 @@ mod access;
 mod access_level;
 mod account;
 mod agreement;
+mod api_key;
 mod audit;
 mod clinician;
 mod content;
@@ -53,6 +54,7 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
+pub use api_key::{ApiKey, ApiScope};
 pub use audit::{AuditRecord, By, csv_row, harmless_cell};
 pub use clinician::{Clinician, ClinicianState};
 pub use content::{Content, Element, Scenario, Scenarios, Timeliness};
@@ -99,7 +101,8 @@ pub use statement::{
 pub use tally::{Share, Tally, TallyScope, finding_place};
 pub use timestamp::Timestamp;
 pub use token::{
-    LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, StatementCode, WrongToken,
+    ApiToken, LinkPurpose, OneTimeLink, OneTimeToken, RecoveryCode, SessionToken, StatementCode,
+    WrongToken,
 };
 pub use told::{Told, ack_code};
 pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
@@ -155,6 +158,22 @@ macro_rules! words {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.word())
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let words = [$($word),+];
+                let schema = utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some(words));
+                schema.into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
             }
         }
 

@@ -66,6 +66,10 @@ token! {
     OneTimeToken, 32, "one-time-link"
 }
 token! {
+    /// What a program proves itself with: 260 random bits.
+    ApiToken, 52, "api-key"
+}
+token! {
     /// One of ten codes for the day when the second factor is lost: 50 random bits, guessed at only behind a password.
     RecoveryCode, 10, "recovery-code"
 }

@@ -1,9 +1,9 @@
-//! The edge for senders: HTTP in, HTTP out; SOAP, and JSON for outcomes. The only place, with the loopback registry, where SOAP faults and their status are
-//! made. May import `domain`, `gateway` and `soap`.
+//! The edge for senders: HTTP in, HTTP out; SOAP, and JSON for programs. The only place, with the loopback registry, where SOAP faults and their status are
+//! made. May import `domain`, `gateway`, `hl7`, `soap`, `validation`, and of `store` its errors and filters.
 
+mod api;
 mod body;
 mod health;
-mod outcome;
 mod soap;
 mod summary;
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use actix_web::web;
 
+use crate::domain::Criteria;
 use crate::gateway::Gateway;
 use crate::soap::Limits;
 
@@ -42,6 +43,8 @@ pub struct EndpointSettings {
     pub soap_1_1: bool,
     /// Bounds of the XML.
     pub xml: Limits,
+    /// What a Site must show on its way to production.
+    pub criteria: Criteria,
 }
 
 /// Everything the handlers share.
@@ -68,5 +71,5 @@ pub fn routes(config: &mut web::ServiceConfig) {
     for path in [SOAP_PATH, "/IISService/", "/iisservice", "/iisservice/"] {
         config.route(path, web::route().to(soap::serve));
     }
-    outcome::routes(config);
+    api::routes(config);
 }

@@ -5,6 +5,7 @@
 //! MSH-6, never to production with a test credential. May import `backends`, `client`'s errors, `domain`, `hl7`, `store`
 //! and `validation`; knows nothing of SOAP or HTTP.
 
+mod api;
 mod authenticate;
 mod backlog;
 mod deliver;
@@ -12,6 +13,7 @@ mod deliver;
 mod fixture;
 mod order;
 mod outcome;
+mod preview;
 mod query;
 mod reply;
 mod resend;
@@ -40,8 +42,13 @@ use crate::hl7::Identity;
 use crate::store::{Directory, Place, RetentionLimits, Store};
 use crate::validation::{Policies, ProcessingRules, Validator};
 
+pub use api::{
+    ApiError, GatewayStatus, MessageLine, MessagePage, Program, RegionStatus, SiteDetail, SiteLine,
+    SiteList,
+};
 pub use authenticate::{AuthenticatedSender, Part as CredentialPart};
 pub use outcome::{Inquirer, InquiryError, MessageOutcome};
+pub use preview::{LONGEST_PREVIEW, Preview, PreviewError, PreviewFor, Previewed};
 pub use reply::ack_preview;
 pub use resend::{Editor, resend_edited};
 pub use route::{Disagreement, RoutingRules};
@@ -103,6 +110,8 @@ pub struct Gateway {
     key: ServerKey,
     settings: GatewaySettings,
     throttle: Throttle,
+    preview: Arc<Preview>,
+    programs: api::Programs,
     backlog: Backlog,
     /// Deliveries run here, so that they outlive the HTTP worker that began them.
     runtime: Handle,
@@ -122,7 +131,10 @@ impl Gateway {
         settings: GatewaySettings,
         runtime: Handle,
     ) -> Arc<Self> {
+        let preview = Arc::new(Preview::of(&settings));
         Arc::new_cyclic(|me| Self {
+            preview,
+            programs: api::Programs::new(),
             store,
             backends,
             key,
@@ -146,6 +158,11 @@ impl Gateway {
     /// The store behind it.
     pub const fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// What judges messages that are not sent.
+    pub const fn preview(&self) -> &Arc<Preview> {
+        &self.preview
     }
 
     /// The registries behind it.

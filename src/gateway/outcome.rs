@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::{
     ClientKeyPin, Delivery, DiagnosticRecord, MessageId, MessageRecord, MessageState, RegionCode,
@@ -44,17 +45,21 @@ pub enum InquiryError {
 }
 
 /// What became of one message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MessageOutcome {
     /// Our identifier: MSH-10 of our own acknowledgements.
+    #[schema(value_type = String)]
     pub id: MessageId,
     /// MSH-10.
     pub control_id: String,
     /// When it was received.
+    #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
     /// The responsible Site.
+    #[schema(value_type = Option<String>)]
     pub site: Option<SiteId>,
     /// The region that it goes to.
+    #[schema(value_type = Option<String>)]
     pub region: Option<RegionCode>,
     /// Where it stands.
     pub state: MessageState,
@@ -67,11 +72,15 @@ pub struct MessageOutcome {
     /// Whether the registry may have got it more than once.
     pub possibly_delivered_more_than_once: bool,
     /// When it came to its end.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
     /// What was found about it.
     pub diagnostics: Vec<DiagnosticRecord>,
     /// The HL7 text of the last acknowledgement.
     pub acknowledgement: Option<String>,
+    /// The HL7 text as it was received, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 impl Gateway {
@@ -134,7 +143,7 @@ impl Gateway {
         sender.ok_or(InquiryError::CredentialsRefused)
     }
 
-    async fn told(
+    pub(super) async fn told(
         &self,
         (record, diagnostics, delivery): (MessageRecord, Vec<DiagnosticRecord>, Option<Delivery>),
     ) -> MessageOutcome {
@@ -153,6 +162,7 @@ impl Gateway {
             possibly_delivered_more_than_once: doubtful,
             ended_at: delivery.and_then(|one| one.settled_at),
             diagnostics,
+            body: None,
             acknowledgement: reply.map(|text| String::from_utf8_lossy(&text).into_owned()),
         }
     }

@@ -3,7 +3,9 @@
 use crate::domain::{Diagnostic, Failure, MessageId, RegionCode, Timestamp, Told};
 use crate::gateway::Gateway;
 use crate::gateway::submit::{Submission, capped};
-use crate::hl7::{Ack, AckCode, ErrorCode, ErrorLine, Header, Identity, Location, Query, Severity};
+use crate::hl7::{
+    Ack, AckCode, ErrorCode, ErrorLine, Header, Identity, Location, Message, Query, Severity,
+};
 
 impl Gateway {
     /// The Gateway's own ACK: with a region the message is durable and on its way, without one it goes no further.
@@ -25,18 +27,7 @@ impl Gateway {
         found: &[Diagnostic],
     ) -> String {
         let Submission { id, now, header, message, .. } = *submission;
-        let told = Told::of(found);
-        let ack = Ack {
-            request: Some(header),
-            code: told.code(),
-            lines: &told.lines(),
-            control_id: &id.to_string(),
-            now: now.utc().fixed_offset(),
-            identity: &self.settings.identity,
-        };
-        // Who sends something that is not processed at all need not understand an RSP.
-        let query = Query::of(message).filter(|_| told.code() != AckCode::AR);
-        query.map_or_else(|| ack.to_message(), |query| query.refusal(&ack))
+        query_refusal(&self.settings.identity, (message, header), &id.to_string(), now, found)
     }
 
     /// AE for a message that was accepted and that its registry will not take, whatever we do.
@@ -74,6 +65,28 @@ pub fn ack_preview(
     let found = capped(found);
     let region = region.filter(|_| !found.iter().any(Diagnostic::stops));
     own_ack(identity, header, control_id, now, &found, region)
+}
+
+/// The Gateway's own answer to a query, from one who only asks, too.
+pub(super) fn query_refusal(
+    identity: &Identity,
+    (message, header): (&Message<'_>, &Header<'_>),
+    control_id: &str,
+    now: Timestamp,
+    found: &[Diagnostic],
+) -> String {
+    let told = Told::of(found);
+    let ack = Ack {
+        request: Some(header),
+        code: told.code(),
+        lines: &told.lines(),
+        control_id,
+        now: now.utc().fixed_offset(),
+        identity,
+    };
+    // Who sends something that is not processed at all need not understand an RSP.
+    let query = Query::of(message).filter(|_| told.code() != AckCode::AR);
+    query.map_or_else(|| ack.to_message(), |query| query.refusal(&ack))
 }
 
 fn own_ack(

@@ -2,7 +2,7 @@
 //!
 //! Every page works without script. A handler takes a [`Visit`] (who asks, from where, with which session) or a
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
-//! `sites`, `store` for reading, `gateway` for what staff do with messages, and `validation` for the words of its rules.
+//! `sites`, `store` for reading, `gateway` for messages that staff edit or that are not sent, `hl7`, and `validation`.
 
 mod account;
 mod ask;
@@ -26,11 +26,13 @@ mod parts;
 mod quality;
 mod register;
 mod requests;
+mod rules;
 mod sign_in;
 mod staff;
 mod states;
 mod table;
 mod trail;
+mod validate;
 mod verify_statement;
 mod visit;
 mod wishes;
@@ -39,7 +41,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 
-use crate::gateway::Editor;
+use crate::gateway::{Editor, Preview};
 use crate::sites::Sites;
 
 pub use member::Member;
@@ -74,13 +76,19 @@ pub struct PortalSettings {
 pub struct Portal {
     sites: Arc<Sites>,
     editor: Editor,
+    /// Judges messages that are not sent.
+    preview: Arc<Preview>,
     settings: PortalSettings,
 }
 
 impl Portal {
-    /// Pages over `sites`; staff edit messages through `editor`.
-    pub const fn new(sites: Arc<Sites>, editor: Editor, settings: PortalSettings) -> Self {
-        Self { sites, editor, settings }
+    /// Pages over `sites`; staff edit messages through the editor, and the preview judges those that are not sent.
+    pub const fn new(
+        sites: Arc<Sites>,
+        (editor, preview): (Editor, Arc<Preview>),
+        settings: PortalSettings,
+    ) -> Self {
+        Self { sites, editor, preview, settings }
     }
 }
 
@@ -101,9 +109,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(factors::routes)
             .configure(register::routes)
             .configure(requests::routes)
+            .configure(rules::routes)
             .configure(staff::routes)
             .configure(verify_statement::routes)
             .configure(wishes::routes)
+            .configure(validate::routes)
             .default_service(web::route().to(not_found)),
     );
 }

@@ -281,15 +281,17 @@ impl FromRequest for Posted {
     }
 }
 
-/// The file that a form of ours brought, and whose it was; at most `LARGEST` bytes.
-pub struct PostedFile<const LARGEST: usize> {
+/// The file that a form of ours brought, and whose it was; at most `LARGEST` bytes, and `LONGEST` of each other field.
+pub struct PostedFile<const LARGEST: usize, const LONGEST: usize = LONGEST_FIELD> {
     /// The request.
     pub visit: Visit,
+    /// Its other fields, trimmed of nothing; what is not UTF-8 is replaced.
+    pub fields: Answers,
     /// Content of the field `file`; its name and its type say nothing that counts.
     pub file: Vec<u8>,
 }
 
-impl<const LARGEST: usize> FromRequest for PostedFile<LARGEST> {
+impl<const LARGEST: usize, const LONGEST: usize> FromRequest for PostedFile<LARGEST, LONGEST> {
     type Error = actix_web::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
 
@@ -307,27 +309,32 @@ impl<const LARGEST: usize> FromRequest for PostedFile<LARGEST> {
             if !is_multipart {
                 return refuse(&visit, StatusCode::UNSUPPORTED_MEDIA_TYPE);
             }
-            match gather(parts, LARGEST).await {
-                Ok((token, file)) if visit.portal.sites.is_form_token(&visit.visitor, &token) => {
-                    Ok(Self { visit, file })
-                }
-                Ok(_) => refuse(&visit, StatusCode::FORBIDDEN),
-                Err(status) => refuse(&visit, status),
+            let (mut fields, file) = match gather(parts, LARGEST, LONGEST).await {
+                Ok(gathered) => gathered,
+                Err(status) => return refuse(&visit, status),
+            };
+            if !visit.portal.sites.is_form_token(&visit.visitor, fields.get("csrf")) {
+                return refuse(&visit, StatusCode::FORBIDDEN);
             }
+            fields.set("csrf", "");
+            Ok(Self { visit, fields, file })
         })
     }
 }
 
-/// The token and the file of a form; every part is read within bounds.
-async fn gather(mut parts: Multipart, largest: usize) -> Result<(String, Vec<u8>), StatusCode> {
-    let (mut token, mut file) = (vec![], vec![]);
+/// The fields and the file of a form; every part is read within bounds.
+async fn gather(
+    mut parts: Multipart,
+    largest: usize,
+    longest: usize,
+) -> Result<(Answers, Vec<u8>), StatusCode> {
+    let (mut fields, mut file) = (Answers::default(), vec![]);
     let mut left = MOST_PARTS;
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(|_malformed| StatusCode::UNSUPPORTED_MEDIA_TYPE)?;
         left = left.checked_sub(1).ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
-        let is_file = part.name() == Some("file");
-        let is_token = part.name() == Some("csrf");
-        let most = if is_file { largest } else { LONGEST_FIELD };
+        let name = part.name().unwrap_or_default().to_owned();
+        let most = if name == "file" { largest } else { longest };
         let mut read = vec![];
         while let Some(chunk) = part.next().await {
             read.extend_from_slice(
@@ -337,20 +344,20 @@ async fn gather(mut parts: Multipart, largest: usize) -> Result<(String, Vec<u8>
                 return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
         }
-        if is_file {
+        if name == "file" {
             file = read;
-        } else if is_token {
-            token = read;
+        } else {
+            fields.set(&name, String::from_utf8_lossy(&read).into_owned());
         }
     }
-    Ok((String::from_utf8_lossy(&token).into_owned(), file))
+    Ok((fields, file))
 }
 
 /// Parts of a form with a file.
 const MOST_PARTS: usize = 10;
 
 /// Bytes of a field beside a file.
-const LONGEST_FIELD: usize = 1024;
+pub(super) const LONGEST_FIELD: usize = 1024;
 
 /// A response that takes the place of what the handler would have said.
 pub(super) fn stopped(response: HttpResponse) -> actix_web::Error {

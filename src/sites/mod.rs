@@ -4,6 +4,7 @@
 //! Pages are `portal`'s. May import `domain`, `hl7`, `mail`, `store` and `validation`.
 
 mod accounts;
+mod api_keys;
 pub mod bulk;
 mod changes;
 mod claims;
@@ -44,6 +45,7 @@ use crate::sites::sign_in::Addresses;
 use crate::store::{Store, StoreError};
 
 pub use accounts::{AccountError, Invited, NewUser};
+pub use api_keys::AskedKey;
 pub use changes::{Changed, is_asked};
 pub use clerk::Clerk;
 pub use credentials::{OVERLAP, may_rotate};

@@ -327,7 +327,7 @@ impl Store {
     }
 
     /// The latest messages that a Site sent or is responsible for, newest first; nothing of their text.
-    pub async fn site_messages(
+    pub async fn messages_of_site(
         &self,
         id: SiteId,
         limit: i64,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use diesel::prelude::*;
 
 use crate::domain::{
-    Control, Credential, Destination, LinkStatus, MaintenanceWindow, Site, SiteId, Stopped,
-    Timestamp,
+    Control, Credential, Destination, LinkStatus, MaintenanceWindow, OrganizationId, Site, SiteId,
+    Stopped, Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::destination::{self, Place};
@@ -83,6 +83,14 @@ impl Directory {
     /// The Site with this ID, whatever its status.
     pub fn site(&self, id: &str) -> Option<&Arc<Site>> {
         self.sites.get(id)
+    }
+
+    /// The Sites of these organizations, in no order.
+    pub fn sites_of<'d>(
+        &'d self,
+        organizations: &'d [OrganizationId],
+    ) -> impl Iterator<Item = &'d Arc<Site>> {
+        self.sites.values().filter(|site| organizations.contains(&site.organization))
     }
 
     /// Whether the Sending Facility may submit for the Site.

@@ -7,6 +7,7 @@
 
 mod account;
 mod action;
+mod api_key;
 mod audit;
 mod board;
 mod bulk;
@@ -72,6 +73,7 @@ use crate::store::writer::Job;
 
 pub use account::{AccountFilter, Factors, NewAccount};
 pub use action::{Action, ActionRecord};
+pub use api_key::{NewApiKey, SiteMessages};
 pub use audit::{AuditFilter, Verdict};
 pub use board::{BoardFilter, BoardOrder, BoardRow, RECENT_DAYS, SiteNote};
 pub use bulk::{BulkSite, BulkUpload, SiteRow};

@@ -3,6 +3,21 @@
 use diesel::table;
 
 table! {
+    api_key (id) {
+        id -> BigInt,
+        site_id -> Text,
+        name -> Text,
+        secret -> Binary,
+        scopes -> Text,
+        created_at -> Timestamp,
+        created_by -> BigInt,
+        expires_at -> Timestamp,
+        last_used_at -> Nullable<Timestamp>,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
     registry_revision (id) { id -> Integer, value -> BigInt, }
 }
 

@@ -32,6 +32,16 @@ impl Weight {
             Self::E => Some(Severity::E),
         }
     }
+
+    /// For people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Off => "not reported",
+            Self::I => "remark",
+            Self::W => "warning",
+            Self::E => "error",
+        }
+    }
 }
 
 words! {
@@ -45,6 +55,20 @@ words! {
         Reject = "reject",
         /// The whole message is not processed (AR).
         Refuse = "refuse",
+    }
+}
+
+impl Treatment {
+    /// For people: what becomes of the data, as the end of a sentence.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Keep => "the data is taken as it stands.",
+            Self::Empty => {
+                "it counts as empty, and where it is required what it belongs to is lost with it."
+            }
+            Self::Reject => "the message is not accepted (AE).",
+            Self::Refuse => "the message is not processed (AR).",
+        }
     }
 }
 
@@ -212,6 +236,16 @@ impl Catalogue {
     /// The overlay of that name.
     pub fn overlay(&self, name: &str) -> Option<&[Setting]> {
         self.overlays.iter().find(|(one, _)| *one == name).map(|(_, settings)| settings.as_slice())
+    }
+
+    /// Where a rule weighs otherwise: in the default policy, which is named `policy`, then in the overlays.
+    pub fn settings_of(&self, rule: &Rule) -> Vec<(&'static str, &Setting)> {
+        let default = self.settings().iter().map(|setting| ("policy", setting));
+        let overlays = self
+            .overlays
+            .iter()
+            .flat_map(|(name, settings)| settings.iter().map(move |setting| (*name, setting)));
+        default.chain(overlays).filter(|(_, setting)| setting.rule == rule.id).collect()
     }
 
     /// The names of all overlays.

@@ -3,6 +3,8 @@
 //! An edit is one of: `RXA-6=999` puts that text into an element (`RXA[2]-6.1=`, too), `-OBX[2]` takes a segment away,
 //! `PID+ZPD|1` puts a segment behind another one. The people in the examples are invented.
 
+use std::ops::Range;
+
 use crate::hl7::{Location, Message};
 use crate::validation::catalogue::{Example, Rule};
 
@@ -37,11 +39,57 @@ impl Rule {
         }
         edited(self.example.message(), &self.bad)
     }
+
+    /// The segments that its examples of a breach change, each once.
+    pub fn segments(&self) -> Vec<&str> {
+        let changed = self.bad.iter().filter_map(|edit| edit.trim_start_matches('-').get(..3));
+        let mut found: Vec<&str> = changed.collect();
+        found.dedup();
+        found
+    }
+
+    /// The element that its example of a breach changes, such as `RXA-5`.
+    pub fn element(&self) -> Option<&str> {
+        let (place, _) = self.bad.iter().find_map(|edit| edit.split_once('='))?;
+        place.parse::<Location>().is_ok().then_some(place)
+    }
 }
 
 /// A message after some edits; none when one of them does not fit.
 pub fn edited(message: String, edits: &[String]) -> Option<String> {
     edits.iter().try_fold(message, |message, edit| apply(&message, edit))
+}
+
+/// A segment and the bytes of it that differ.
+pub type Difference<'m> = (&'m str, Range<usize>);
+
+/// The segments in which two messages differ: those of the first, and those of the second.
+pub fn differences<'m>(good: &'m str, bad: &'m str) -> (Vec<Difference<'m>>, Vec<Difference<'m>>) {
+    let (good, bad): (Vec<&str>, Vec<&str>) =
+        (good.split_terminator('\r').collect(), bad.split_terminator('\r').collect());
+    let (front, back) = common(&good, &bad);
+    let middle = |all: &[&'m str]| all.get(front..all.len() - back).unwrap_or_default().to_vec();
+    let (good, bad) = (middle(&good), middle(&bad));
+    if good.len() != bad.len() {
+        let whole =
+            |all: Vec<&'m str>| all.into_iter().map(|one| (one, 0..one.len().min(3))).collect();
+        return (whole(good), whole(bad));
+    }
+    let pairs = good.into_iter().zip(bad).filter(|(good, bad)| good != bad);
+    pairs
+        .map(|(good, bad)| {
+            let (front, back) = common(good.as_bytes(), bad.as_bytes());
+            ((good, front..good.len() - back), (bad, front..bad.len() - back))
+        })
+        .unzip()
+}
+
+/// How much two lists have in common in front, and of what remains behind.
+fn common<T: PartialEq>(a: &[T], b: &[T]) -> (usize, usize) {
+    let front = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let left = a.len().min(b.len()) - front;
+    let back = a.iter().rev().zip(b.iter().rev()).take(left).take_while(|(a, b)| a == b).count();
+    (front, back)
 }
 
 fn apply(message: &str, edit: &str) -> Option<String> {

@@ -45,7 +45,7 @@ pub use codes::{
     CodeChanges, CodeFile, CodeTexts, Codes, CodesError, Cvx, CvxKind, CvxStatus, Injection,
     Lookup, Mvx, Ndc, TableId, Vis,
 };
-pub use example::edited;
+pub use example::{Difference, differences, edited};
 pub use header::{ProcessingRules, check_any_header, check_header};
 pub use policy::{Policies, Policy, PolicyError, Strictness};
 pub use profile::Profile;

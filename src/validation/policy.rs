@@ -165,6 +165,11 @@ impl Policy {
         self.strictness
     }
 
+    /// What a finding of that rule weighs where no element is set apart, and what is done about it.
+    pub fn weight_of(&self, rule: &'static Rule) -> (Weight, Treatment) {
+        self.weigh(rule, None)
+    }
+
     /// Whether what the rule finds at that place is neither reported nor costs anything.
     pub(super) fn is_silent(&self, rule: &'static Rule, location: Option<&Location>) -> bool {
         self.weigh(rule, location) == (Weight::Off, Treatment::Keep)

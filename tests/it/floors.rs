@@ -16,9 +16,9 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("backends", "client domain hl7 soap"),
     ("gateway", "backends client domain hl7 store validation"),
     ("mail", "domain store"),
-    ("endpoint", "domain gateway soap store"),
+    ("endpoint", "domain gateway hl7 soap store validation"),
     ("sites", "domain hl7 mail store validation"),
-    ("portal", "domain gateway sites store validation"),
+    ("portal", "domain gateway hl7 sites store validation"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 

@@ -66,7 +66,7 @@ async fn nobody_learns_of_the_messages_of_another() {
     for refused in [&wrong, &unknown] {
         let (status, told) = ask(&app, refused, &format!("/{id}")).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        assert!(told["error"].as_str().unwrap().contains("HTTP Basic"), "{told}");
+        assert!(told["detail"].as_str().unwrap().contains("HTTP Basic"), "{told}");
     }
     app.store().credential_revoke(sender.username.clone(), tester()).await.unwrap();
     assert_eq!(ask(&app, &sender, &format!("/{id}")).await.0, StatusCode::UNAUTHORIZED);
@@ -83,8 +83,8 @@ async fn a_wrong_question_is_answered_with_the_right_one() {
     let without = without.send().await.unwrap();
 
     assert_eq!((no_id, nothing), (StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST));
-    assert!(told["error"].as_str().unwrap().contains("MSH-10"), "{told}");
-    assert!(how["error"].as_str().unwrap().contains("control_id"), "{how}");
+    assert!(told["detail"].as_str().unwrap().contains("MSH-10"), "{told}");
+    assert!(how["detail"].as_str().unwrap().contains("control_id"), "{how}");
     assert_eq!(without.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(without.headers()["www-authenticate"], "Basic realm=\"izportal\"");
 }

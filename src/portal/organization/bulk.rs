@@ -81,7 +81,7 @@ async fn page(visit: Visit, path: web::Path<String>) -> Answer {
 }
 
 async fn upload(posted: PostedFile<LARGEST_FILE>, path: web::Path<String>) -> Answer {
-    let PostedFile { visit, file } = posted;
+    let PostedFile { visit, file, .. } = posted;
     let member = member(&visit, &path, Permission::ManageSites).await?;
     let sites = &visit.portal().sites;
     if file.is_empty() {

@@ -229,6 +229,7 @@ struct SitePage {
     facilities: Vec<(SiteId, String, LinkStatus)>,
     may_change_facility: bool,
     may_close: bool,
+    may_make_keys: bool,
     parts: Vec<Part>,
 }
 
@@ -283,6 +284,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
             .iter()
             .map(|one| (one.link.facility.clone(), one.facility_name.clone(), one.link.status))
             .collect(),
+        may_make_keys: member.may(Permission::RotateCredential),
         may_change_facility: site.kind == SiteKind::ThroughFacility
             && member.may(Permission::ManageLinks),
         may_close: member.may(Permission::ManageSites) && site.status != SiteStatus::Withdrawn,

@@ -12,6 +12,7 @@ mod closing;
 mod credentials;
 mod history;
 mod home;
+mod keys;
 mod links;
 mod messages;
 mod progress;
@@ -48,6 +49,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(statement::routes)
         .configure(clinicians::routes)
         .configure(history::routes)
+        .configure(keys::routes)
         .configure(links::routes)
         .configure(messages::routes)
         .configure(clients::routes)

@@ -363,7 +363,7 @@ async fn page(
         typed,
         history: history.into_iter().rev().map(|one| line(one, &names)).collect(),
         messages: store
-            .site_messages(id.clone(), MESSAGES)
+            .messages_of_site(id.clone(), MESSAGES)
             .await?
             .into_iter()
             .map(message)

@@ -6,6 +6,7 @@
 mod excerpt;
 mod junit;
 mod machine;
+mod marked;
 mod text;
 mod totals;
 
@@ -16,6 +17,7 @@ use crate::validation::{Policy, ProcessingRules, Validator, check_any_header};
 pub use excerpt::{Excerpt, excerpt, plain, wrapped};
 pub use junit::{Suite, case, document};
 pub use machine::{Record, record};
+pub use marked::{MarkedPiece, MarkedSegment, marked};
 pub use text::{TextStyle, closing, text};
 pub use totals::{RuleCount, Totals};
 

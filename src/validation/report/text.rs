@@ -201,7 +201,7 @@ impl<'m, 'a> Places<'m, 'a> {
 }
 
 /// How many lines end in some bytes: at CR, LF and CR LF.
-fn line_ends(bytes: &[u8]) -> usize {
+pub(super) fn line_ends(bytes: &[u8]) -> usize {
     let pairs = memchr::memmem::find_iter(bytes, b"\r\n").count();
     memchr::memchr2_iter(b'\r', b'\n', bytes).count() - pairs
 }

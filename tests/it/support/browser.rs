@@ -151,11 +151,27 @@ impl Browser {
 
     /// Posts a file with the token of the last page, following redirects.
     pub(crate) async fn upload(&self, path: &str, name: &str, file: &[u8]) -> Page {
+        self.upload_with(path, &[], name, file).await
+    }
+
+    /// Posts fields and a file with the token of the last page, following redirects.
+    pub(crate) async fn upload_with(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        name: &str,
+        file: &[u8],
+    ) -> Page {
         const BOUNDARY: &str = "the-boundary-of-the-parts";
         let token = self.token.borrow().clone();
+        let mut head = String::new();
+        for (field, value) in [("csrf", token.as_str())].iter().chain(fields) {
+            head = format!(
+                "{head}--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            );
+        }
         let head = format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n\
-             --{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+            "{head}--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
         );
         let tail = format!("\r\n--{BOUNDARY}--\r\n");
