@@ -83,7 +83,7 @@ pub struct Portal {
 
 impl Portal {
     /// Pages over `sites`; staff edit messages through the editor, and the preview judges those that are not sent.
-    pub const fn new(
+    pub fn new(
         sites: Arc<Sites>,
         (editor, preview): (Editor, Arc<Preview>),
         settings: PortalSettings,
