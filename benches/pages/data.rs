@@ -284,15 +284,18 @@ impl Database {
                  ',\"timely\":[' || ({messages} * 8 / 10) || ',' || ({messages} / 10) || ',' || ({messages} / 50) || '],\"elements\":[{shares}]}}'"
             )
         };
+        let sums =
+            |messages: &str| format!("{messages}, {messages} * 98 / 100, {messages} * 9 / 10, 0");
         let sites = size.sites;
         for environment in ["test", "production"] {
             self.insert(
                 0,
                 sites * DAYS - 1,
-                "tally (scope, subject, environment, since, counts)",
+                "tally (scope, subject, environment, since, counts, messages, accepted, clean, rejected)",
                 &format!(
-                    "'site', ID(1 + i / {DAYS}), '{environment}', DAY(i % {DAYS}), {}",
-                    counts("(20 + i % 80)")
+                    "'site', ID(1 + i / {DAYS}), '{environment}', DAY(i % {DAYS}), {}, {}",
+                    counts("(20 + i % 80)"),
+                    sums("(20 + i % 80)")
                 ),
             );
             for (scope, subject, number, days) in [
@@ -303,10 +306,11 @@ impl Database {
                 self.insert(
                     0,
                     number * days - 1,
-                    "tally (scope, subject, environment, since, counts)",
+                    "tally (scope, subject, environment, since, counts, messages, accepted, clean, rejected)",
                     &format!(
-                        "'{scope}', {subject}, '{environment}', DAY(i % {days}), {}",
-                        counts("(2000 + i % 800)")
+                        "'{scope}', {subject}, '{environment}', DAY(i % {days}), {}, {}",
+                        counts("(2000 + i % 800)"),
+                        sums("(2000 + i % 800)")
                     ),
                 );
                 self.insert(

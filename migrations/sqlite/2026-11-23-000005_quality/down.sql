@@ -15,6 +15,7 @@ CREATE TABLE tally_old (
 INSERT INTO tally_old SELECT scope, subject, environment, since, counts FROM tally;
 DROP TABLE tally;
 ALTER TABLE tally_old RENAME TO tally;
+CREATE INDEX tally_by_time ON tally (scope, environment, since);
 CREATE TABLE finding_tally_old (
     scope TEXT NOT NULL CHECK (scope IN ('site', 'facility', 'vendor', 'region', 'region-hour')),
     subject TEXT NOT NULL,

@@ -19,6 +19,7 @@ SELECT scope, subject, environment, since, counts,
 FROM tally;
 DROP TABLE tally;
 ALTER TABLE tally_new RENAME TO tally;
+CREATE INDEX tally_by_time ON tally (scope, environment, since);
 CREATE INDEX tally_sums ON tally (scope, environment, subject, since, messages, accepted, clean, rejected);
 CREATE INDEX tally_by_since ON tally (since);
 
