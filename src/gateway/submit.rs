@@ -153,9 +153,10 @@ pub struct Submitted {
 
 /// A submission as it was judged: what was found and where it goes.
 struct Judged {
-    route: Option<Route>,
     /// The responsible Site and its region, of a message that is refused for its content, too.
-    about: Option<(SiteId, RegionCode)>,
+    way: Option<Route>,
+    /// It goes no further, whatever way it has.
+    stopped: bool,
     found: Vec<Diagnostic>,
     /// What the message holds.
     content: Content,
@@ -165,6 +166,13 @@ struct Judged {
     relay: Option<OwnedSemaphorePermit>,
     /// Its destination takes no new message.
     closed: bool,
+}
+
+impl Judged {
+    /// Where it goes; none of a message that is refused.
+    fn route(&self) -> Option<&Route> {
+        self.way.as_ref().filter(|_| !self.stopped)
+    }
 }
 
 impl Gateway {
@@ -289,10 +297,7 @@ impl Gateway {
         let examined = self.settings.validator.examine(message, header, policy, submission.now);
         found.extend(examined.found);
         Diagnostic::settle(&mut found);
-        let about = way.as_ref().map(|way| (way.site().clone(), way.region()));
-        let route = way.filter(|_| !found.iter().any(Diagnostic::stops));
-        let judged = self.judged(directory, submission, route, (found, examined.content));
-        Judged { about, ..judged }
+        self.judged(directory, submission, way, (found, examined.content))
     }
 
     /// Whether a destination takes no more: operators closed it, or what waits could not be delivered in reasonable time.
@@ -304,23 +309,24 @@ impl Gateway {
         &self,
         directory: &Directory,
         submission: &Submission<'_, '_>,
-        route: Option<Route>,
+        way: Option<Route>,
         (found, content): (Vec<Diagnostic>, Content),
     ) -> Judged {
         let Submission { id, now, header, .. } = *submission;
+        let stopped = found.iter().any(Diagnostic::stops);
+        let route = way.as_ref().filter(|_| !stopped);
         let found = capped(found);
         let own_reply = if submission.is_query() {
             self.query_refusal(submission, &found)
         } else {
-            self.own_reply(header, id, now, &found, route.as_ref().map(Route::region))
+            self.own_reply(header, id, now, &found, route.map(Route::region))
         };
         let relay = route
-            .as_ref()
             .filter(|_| !submission.is_query())
             .and_then(|route| self.relay_place(directory, route.place(), now));
-        let takes = route.as_ref().filter(|_| !submission.is_query());
+        let takes = route.filter(|_| !submission.is_query());
         let closed = takes.is_some_and(|route| self.is_closed(directory, route.place()));
-        Judged { route, about: None, found, content, own_reply, relay, closed }
+        Judged { way, stopped, found, content, own_reply, relay, closed }
     }
 
     /// Makes the submission durable as judged: with a delivery when it has a way, as a refusal when it has none.
@@ -342,9 +348,9 @@ impl Gateway {
         revision: i64,
     ) -> Result<Acceptance, StoreError> {
         let Submission { id, now, sender, text, control_id, .. } = *submission;
-        let asks = judged.route.is_some() && submission.is_query();
+        let asks = judged.route().is_some() && submission.is_query();
         let at_once = judged.relay.is_none() && !asks;
-        let taken = judged.route.as_ref().filter(|_| !asks);
+        let taken = judged.route().filter(|_| !asks);
         let delivery = taken.map(|route| self.new_delivery(route, !at_once, submission));
         let vault = self.store.vault();
         let reply = at_once.then(|| vault.seal(id, Part::Reply, judged.own_reply.as_bytes()));
@@ -367,12 +373,12 @@ impl Gateway {
                 received_at: now,
                 sender: sender.site().id.clone(),
                 environment: sender.environment(),
-                site: judged.about.as_ref().map(|(site, _)| site.clone()),
-                region: judged.about.as_ref().map(|(_, region)| *region),
+                site: judged.way.as_ref().map(|way| way.site().clone()),
+                region: judged.way.as_ref().map(Route::region),
                 control_id: control_id.to_owned(),
                 message_type: submission.message_type.to_owned(),
                 size: i64::try_from(text.len()).unwrap_or(i64::MAX),
-                state: match (&judged.route, asks) {
+                state: match (judged.route(), asks) {
                     (None, _) => MessageState::Refused,
                     (Some(_), true) => MessageState::Unanswered,
                     (Some(_), false) => MessageState::Accepted,
@@ -413,7 +419,7 @@ impl Gateway {
         behind: bool,
     ) -> Submitted {
         self.note_use(submission.sender, submission.now);
-        let Some(route) = &judged.route else {
+        let Some(route) = judged.way.as_ref().filter(|_| !judged.stopped) else {
             return submission.submitted(judged, Outcome::Refused);
         };
         if submission.is_query() {
@@ -556,7 +562,8 @@ impl Submission<'_, '_> {
     }
 
     fn submitted(&self, judged: Judged, outcome: Outcome) -> Submitted {
-        let Judged { route, found, own_reply, .. } = judged;
+        let Judged { way, stopped, found, own_reply, .. } = judged;
+        let route = way.filter(|_| !stopped);
         Submitted {
             id: self.id,
             reply: own_reply,

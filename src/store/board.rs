@@ -10,15 +10,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
 use crate::domain::{
-    AccountId, LinkStatus, MessageRecord, OrganizationId, RegionCode, Scope, Site, SiteId,
-    SiteKind, SiteLink, SiteStatus, Tally, TallyScope, Timestamp,
+    AccountId, LinkStatus, OrganizationId, RegionCode, Scope, Site, SiteId, SiteKind, SiteLink,
+    SiteStatus, Tally, TallyScope, Timestamp,
 };
 use crate::store::connection::{DbConnection, on_either};
-use crate::store::message::{self, RecordRow, record_columns};
 use crate::store::profile::name_key;
 use crate::store::schema::{
-    account, message as messages, site, site_link, site_note, site_profile, site_progress,
-    site_review, tally,
+    account, site, site_link, site_note, site_profile, site_progress, site_review, tally,
 };
 use crate::store::{Deed, Store, StoreError, site as sites};
 
@@ -322,31 +320,6 @@ impl Store {
                 (SiteLink { facility, site, status, changed_at }, name)
             };
             Ok(rows.into_iter().map(told).collect())
-        })
-        .await
-    }
-
-    /// The latest messages that a Site sent or is responsible for, newest first; nothing of their text.
-    pub async fn messages_of_site(
-        &self,
-        id: SiteId,
-        limit: i64,
-    ) -> Result<Vec<MessageRecord>, StoreError> {
-        self.read(move |conn| {
-            let all = || messages::table.select(record_columns()).order(messages::id.desc());
-            let mut rows =
-                all().filter(messages::sender_id.eq(&id)).limit(limit).load::<RecordRow>(conn)?;
-            rows.extend(
-                all()
-                    .filter(messages::site_id.eq(&id))
-                    .filter(messages::site_id.ne(messages::sender_id.nullable()))
-                    .limit(limit)
-                    .load::<RecordRow>(conn)?,
-            );
-            let mut found: Vec<_> = rows.into_iter().map(message::from_row).collect();
-            found.sort_by_key(|one| std::cmp::Reverse(one.id));
-            found.truncate(usize::try_from(limit).unwrap_or(0));
-            Ok(found)
         })
         .await
     }

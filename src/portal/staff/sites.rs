@@ -8,12 +8,12 @@ use askama::Template;
 use crate::domain::form::FieldErrors;
 use crate::domain::questions::{REGISTRATION, site_answers};
 use crate::domain::{
-    AccountId, County, Criterion, Environment, LinkStatus, MessageRecord, MessageState,
-    Permission as P, ReviewItem, Site, SiteId, SiteKind, SiteStatus, StageChange, StageEvent,
-    Timeliness, Timestamp,
+    AccountId, County, Criterion, LinkStatus, Permission as P, ReviewItem, Site, SiteId, SiteKind,
+    SiteStatus, StageChange, StageEvent, Timeliness, Timestamp,
 };
 use crate::portal::draft_pages::{Reviewed, reviewed};
 use crate::portal::member::sentence;
+use crate::portal::messages::{Line, PATIENCE};
 use crate::portal::page::Trouble;
 use crate::portal::staff::onboarding::{Standing, Turn, turn};
 use crate::portal::staff::{age, demand, done, layout};
@@ -21,7 +21,7 @@ use crate::portal::states::Tagged as _;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
 use crate::sites::{InReview, NoteError, Staff, StaffSite};
-use crate::store::{SiteNote, StoreError};
+use crate::store::{MessageSearch, MessagesOf, SiteNote, StoreError};
 
 /// Messages that are shown.
 const MESSAGES: i64 = 10;
@@ -50,7 +50,7 @@ const DONE: [(&str, &str); 7] = [
 ];
 
 /// A step of the way so far.
-struct Line {
+struct Taken {
     at: String,
     what: &'static str,
     who: String,
@@ -80,17 +80,6 @@ struct Review {
     is_own: bool,
 }
 
-/// A message as it is shown: nothing of its text.
-struct Message {
-    at: String,
-    control_id: String,
-    kind: String,
-    environment: &'static str,
-    ack: String,
-    state: &'static str,
-    findings: i64,
-}
-
 /// A step that may be taken: word, label, hint.
 type Choice = (&'static str, &'static str, &'static str);
 
@@ -114,8 +103,8 @@ struct Show {
     may_decide: bool,
     steps: Vec<Choice>,
     typed: Typed,
-    history: Vec<Line>,
-    messages: Vec<Message>,
+    history: Vec<Taken>,
+    messages: Vec<Line>,
     notes: Vec<SiteNote>,
     parts: Vec<Reviewed>,
 }
@@ -147,41 +136,12 @@ fn who(actor: &str, names: &HashMap<AccountId, String>) -> String {
     }
 }
 
-fn line(one: StageChange, names: &HashMap<AccountId, String>) -> Line {
-    Line {
+fn line(one: StageChange, names: &HashMap<AccountId, String>) -> Taken {
+    Taken {
         at: moment(one.at),
         what: one.event.told(),
         who: who(&one.actor, names),
         why: one.reason,
-    }
-}
-
-fn message(one: MessageRecord) -> Message {
-    Message {
-        at: moment(one.received_at),
-        control_id: one.control_id,
-        kind: one.message_type,
-        environment: match one.environment {
-            Environment::Production => "Production",
-            Environment::Test => "Test",
-        },
-        ack: one.ack_code,
-        state: state_name(one.state),
-        findings: one.diagnostics,
-    }
-}
-
-const fn state_name(state: MessageState) -> &'static str {
-    match state {
-        MessageState::Refused => "Refused",
-        MessageState::Accepted => "Accepted, on its way",
-        MessageState::Delivered => "Delivered",
-        MessageState::Rejected => "Rejected by the registry",
-        MessageState::Review => "Waits for an operator",
-        MessageState::GivenUp => "Given up by an operator",
-        MessageState::Replaced => "Replaced by an edited version",
-        MessageState::Answered => "Answered",
-        MessageState::Unanswered => "Not answered",
     }
 }
 
@@ -341,6 +301,9 @@ async fn page(
     parts.retain(|part| !part.rows.is_empty() && part.slug != "agreement");
     let title = if errors.is_empty() { site.name.clone() } else { format!("Error: {}", site.name) };
     let organization = store.organization_record(site.organization).await?.name;
+    let theirs = MessagesOf::Staff(staff.scope(P::ViewMessages), Some(id.clone()));
+    let latest =
+        store.message_search(theirs, MessageSearch::default(), None, (MESSAGES, PATIENCE)).await?;
     Ok(visit.page(&Show {
         layout: Layout { heading: site.name.clone(), ..layout(visit, staff, title) },
         said: done(visit, &DONE),
@@ -362,12 +325,7 @@ async fn page(
         steps: steps(site.status),
         typed,
         history: history.into_iter().rev().map(|one| line(one, &names)).collect(),
-        messages: store
-            .messages_of_site(id.clone(), MESSAGES)
-            .await?
-            .into_iter()
-            .map(message)
-            .collect(),
+        messages: latest.messages.into_iter().map(Line::of).collect(),
         notes: store.site_notes(id.clone()).await?,
         parts,
         site,
