@@ -37,6 +37,7 @@ mod organization;
 mod owned;
 mod profile;
 mod program;
+mod progress;
 mod quality;
 mod registration;
 mod request;
@@ -98,7 +99,7 @@ pub use one_time_link::{LinkSecret, NewLink};
 pub use owned::{Acceptance as AgreementAcceptance, NamedLink};
 pub use profile::{Namesake, NewOrganization, OrganizationFilter, OrganizationRecord};
 pub use program::SiteMessages;
-pub use quality::TallySum;
+pub use quality::{FindingCount, TallyFilter, TallyRow, TallySum};
 pub use registration::{NewRegistration, Person, Placed, RESUME_WITHIN, Registered, WriteLetters};
 pub use request::{NewNote, NewRequest, Queue, RequestFilter};
 pub use retention::{Removed, RetentionLimits};
@@ -109,7 +110,6 @@ pub use session::{NewSession, Shown};
 pub use site::NewSite;
 pub use stage::NewProductionCredential;
 pub use status_letter::{Expiry, SiteWatch};
-pub use tally::{FindingCount, TallyFilter, TallyRow};
 
 pub use vault::{Part, Vault};
 

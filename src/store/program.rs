@@ -7,8 +7,8 @@ use crate::domain::{
 };
 use crate::store::connection::DbConnection;
 use crate::store::message::{RecordRow, from_row, record_columns};
+use crate::store::progress::progress;
 use crate::store::schema::{message, site_link};
-use crate::store::tally::progress;
 use crate::store::{Store, StoreError};
 
 /// Client Sites of a Sending Facility that are told of.
