@@ -86,7 +86,7 @@ fn facts(conn: &mut DbConnection, id: &SiteId, year: i32) -> Result<StatementFac
         organization: owned::record(conn, site.organization)?.name,
         history: stage::history(conn, id)?,
         first_test: first_test
-            .map(|(at, _, result)| TestFact { on: at.utc().date_naive(), result: Some(result) }),
+            .map(|(at, _, result)| TestFact { on: at.pacific().date(), result: Some(result) }),
         test_of_year: test_of_year(conn, id, year)?,
         answers: profile::site_answers(conn, id)?,
         site,

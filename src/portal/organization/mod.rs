@@ -269,7 +269,7 @@ fn said(visit: &Visit) -> Option<&'static str> {
         "both" => {
             Some("Your changes hold, except those that CDPH decides. You find them under Requests.")
         }
-        "capped" => Some("This person has had many letters already. Try again tomorrow."),
+        "capped" => Some("This person has had many e-mails already. Try again tomorrow."),
         "changed" => Some("Your changes hold."),
         "forgotten" => Some("The search is deleted."),
         "invited" => Some("The invitation is on its way."),
