@@ -1,6 +1,6 @@
 //! Looking through messages: newest first, a page at a time, never further than patience allows.
 //!
-//! A look walks down the indexes `message_by_sender` and `message_by_site` (or the key, for staff) in steps: a step takes
+//! A look walks down the indexes `message_by_sender` and `message_by_carried` (or the key, for staff) in steps: a step takes
 //! the messages between a floor and where the last one ended, and the floor is where the busiest of the Sites has had a
 //! fixed number of them. So a step costs the same however many messages there are, and what fits the search of each step
 //! is in order.
@@ -17,7 +17,7 @@ use crate::domain::{
     OrganizationId, RegionCode, Scope, SiteId, Timestamp,
 };
 use crate::store::connection::{DbConnection, on_either};
-use crate::store::literal::Condition;
+use crate::store::literal::{CarriedFor, Condition, IS_CARRIED};
 use crate::store::message::{RecordRow, detail, from_row, record_columns};
 use crate::store::schema::{diagnostic, message, site, site_link};
 use crate::store::{Directory, Store, StoreError};
@@ -240,7 +240,8 @@ const FLOOR_OF_SENDERS: &str = "SELECT max(at) AS id FROM (SELECT (SELECT m.id F
 
 /// The same for the Sites that others send for.
 const FLOOR_OF_SITES: &str = "SELECT max(at) AS id FROM (SELECT (SELECT m.id FROM message m \
-    WHERE m.site_id = s.id AND m.site_id <> m.sender_id AND m.id < $1 AND m.id >= $2 \
+    WHERE (CASE WHEN m.site_id <> m.sender_id THEN m.site_id END) = s.id \
+    AND m.site_id <> m.sender_id AND m.id < $1 AND m.id >= $2 \
     ORDER BY m.id DESC LIMIT 1 OFFSET $3) AS at \
     FROM site s WHERE s.id IN (SELECT value FROM each)) AS floors";
 
@@ -411,10 +412,7 @@ impl Look {
             Walks::Sites(sites) => {
                 let sent = fitting().filter(message::sender_id.eq_any(sites.clone()));
                 let mut rows = sent.load::<RecordRow>(conn)?;
-                let theirs = fitting()
-                    .filter(message::site_id.eq_any(sites.clone()))
-                    // As a literal, so that both databases see that their partial index applies.
-                    .filter(Condition("message.site_id <> message.sender_id"));
+                let theirs = fitting().filter(CarriedFor.eq_any(sites.clone())).filter(IS_CARRIED);
                 rows.extend(theirs.load::<RecordRow>(conn)?);
                 rows
             }

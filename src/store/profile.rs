@@ -244,19 +244,19 @@ fn organizations(
             query = query.filter(later);
         }
     } else {
+        // An ID is exact; only what is none is looked for in names, in their index alone.
         let code = text.to_uppercase();
         let of_site = site::table.filter(site::id.eq(code.clone())).select(site::organization_id);
-        let of_site = of_site.load::<OrganizationId>(conn)?;
-        let named = organization_profile::provider_id
-            .eq(Some(code))
-            .or(organization::id.eq_any(of_site).nullable());
+        let mut named = of_site.load::<OrganizationId>(conn)?;
+        let provider = organization_profile::table
+            .filter(organization_profile::provider_id.eq(Some(code)))
+            .select(organization_profile::organization_id);
+        named.extend(provider.load::<OrganizationId>(conn)?);
         let key = name_key(text);
-        query = if key.is_empty() {
-            query.filter(named)
+        query = if named.is_empty() && !key.is_empty() {
+            query.filter(organization_profile::name_key.like(format!("%{key}%")))
         } else {
-            query.filter(
-                named.or(organization_profile::name_key.like(format!("%{key}%")).nullable()),
-            )
+            query.filter(organization::id.eq_any(named))
         };
     }
     let rows = query

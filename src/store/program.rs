@@ -6,6 +6,7 @@ use crate::domain::{
     LinkStatus, MessageId, MessageRecord, MessageState, SiteId, SiteProgress, Timestamp,
 };
 use crate::store::connection::DbConnection;
+use crate::store::literal::{CarriedFor, IS_CARRIED};
 use crate::store::message::{RecordRow, from_row, record_columns};
 use crate::store::progress::progress;
 use crate::store::schema::{message, site_link};
@@ -84,9 +85,7 @@ fn messages(
     query = if sent {
         query.filter(message::sender_id.eq(&filter.of))
     } else {
-        query
-            .filter(message::site_id.eq(&filter.of))
-            .filter(message::site_id.assume_not_null().ne(message::sender_id))
+        query.filter(CarriedFor.eq(&filter.of)).filter(IS_CARRIED)
     };
     if let Some(site) = &filter.site {
         query = query.filter(message::site_id.eq(site));

@@ -7,6 +7,7 @@ use crate::domain::{
     SiteEventKind, SiteId, SiteProgress, Tally, Timestamp,
 };
 use crate::store::connection::DbConnection;
+use crate::store::literal::{CarriedFor, IS_CARRIED};
 use crate::store::schema::{message, site_event, site_progress};
 use crate::store::{Store, StoreError};
 
@@ -92,8 +93,8 @@ pub(super) fn recent(
         .load::<Row>(conn)?;
     rows.extend(
         message::table
-            .filter(message::site_id.eq(id))
-            .filter(message::site_id.ne(message::sender_id.nullable()))
+            .filter(CarriedFor.eq(id))
+            .filter(IS_CARRIED)
             .filter(message::environment.eq(environment))
             .filter(message::id.ge(from))
             .order(message::id.desc())

@@ -9,6 +9,7 @@ use crate::domain::{
     StatementSources, Tally, TallyScope, TestFact, Timestamp, year_bounds,
 };
 use crate::store::connection::DbConnection;
+use crate::store::literal::{CarriedFor, IS_CARRIED};
 use crate::store::schema::{message, statement, tally};
 use crate::store::{Deed, Store, StoreError, owned, profile, progress, site, stage};
 
@@ -71,8 +72,7 @@ fn first_test(
         query = if is_sender {
             query.filter(message::sender_id.eq(id))
         } else {
-            let others = message::site_id.ne(message::sender_id.nullable());
-            query.filter(message::site_id.eq(id)).filter(others)
+            query.filter(CarriedFor.eq(id)).filter(IS_CARRIED)
         };
         found.extend(query.first(conn).optional()?);
     }
