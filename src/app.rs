@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
 use crate::backends::{Backends, Destination, Dialect, Rewrite};
-use crate::client::{Account, Egress, Reach, TlsError, client_config};
+use crate::client::{Account, Egress, HookClient, Reach, TlsError, client_config};
 use crate::config::{Config, ConfigError, Keys, KeysError, private_file};
 use crate::domain::{
     BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
@@ -24,6 +24,7 @@ use crate::domain::{
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Editor, Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
+use crate::hooks::Caller;
 use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
 use crate::portal::{Portal, PortalSettings};
@@ -179,6 +180,8 @@ pub struct App {
     postman: Option<Posting>,
     /// Who counts messages and looks after Sites, when this process does.
     clerk: Option<Clerking>,
+    /// Who calls webhooks, when this process does.
+    caller: Option<Calling>,
     _lock: Option<File>,
 }
 
@@ -197,6 +200,7 @@ impl App {
             // No other process has deliveries in hand, so what an earlier run held is due at once.
             base.store.delivery_release_all(Timestamp::now()).await?;
             base.store.letter_release_all(Timestamp::now()).await?;
+            base.store.call_release_all(Timestamp::now()).await?;
         }
         let listener = match role {
             Role::Worker => None,
@@ -225,6 +229,7 @@ impl App {
         let postman = postman(config, gateway.store(), role)?;
         let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key.clone(), &public_url));
         let clerk = clerk(&sites, role);
+        let caller = caller(config, gateway.store(), role)?;
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
         let health = Data::new(Health::new(Arc::clone(&gateway), settings));
@@ -250,6 +255,7 @@ impl App {
             worker,
             postman,
             clerk,
+            caller,
             _lock: base.lock,
         })
     }
@@ -269,6 +275,9 @@ impl App {
         if let Some((clerk, _)) = &self.clerk {
             clerk.stop();
         }
+        if let Some((caller, _)) = &self.caller {
+            caller.stop();
+        }
         // The loopback registry last: deliveries under way may be for it.
         let (registry, listeners): (Vec<_>, Vec<_>) =
             self.servers.into_iter().partition(|server| server.is_registry);
@@ -280,6 +289,9 @@ impl App {
             let _ = work.await; // as above
         }
         if let Some((_, work)) = self.clerk {
+            let _ = work.await; // as above
+        }
+        if let Some((_, work)) = self.caller {
             let _ = work.await; // as above
         }
         let store = Arc::clone(self.gateway.store());
@@ -321,6 +333,32 @@ fn clerk(sites: &Arc<Sites>, role: Role) -> Option<Clerking> {
         let work = tokio::spawn(Arc::clone(&clerk).run());
         (clerk, work)
     })
+}
+
+/// Who calls webhooks, and its work.
+type Calling = (Arc<Caller>, JoinHandle<()>);
+
+/// Longest wait for a program that is called, in all and for the connection: it only has to say that it has the call.
+const CALL: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
+/// Lets webhooks be called, in a process that does what is queued.
+fn caller(config: &Config, store: &Arc<Store>, role: Role) -> Result<Option<Calling>, AppError> {
+    if role == Role::Endpoint {
+        return Ok(None);
+    }
+    let ca = Some(config.webhooks.ca_file.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let tls = client_config(ca, None).map_err(|error| unusable(&error))?;
+    let (timeout, connect_timeout) = CALL;
+    let reach = Reach { tls, egress: config.egress.egress()?, connect_timeout, timeout };
+    let client = HookClient::new(reach).map_err(|error| {
+        AppError::Config(ConfigError::Value {
+            key: "webhooks".to_owned(),
+            problem: error.to_string(),
+        })
+    })?;
+    let caller = Caller::new(Arc::clone(store), client, None);
+    let work = tokio::spawn(Arc::clone(&caller).run());
+    Ok(Some((caller, work)))
 }
 
 /// One process owns an embedded database alone: its leases and its writer are its own.

@@ -55,6 +55,8 @@ mod status_letter;
 mod tally;
 mod update;
 mod vault;
+mod webhook;
+mod webhook_call;
 mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -112,6 +114,8 @@ pub use status_letter::{Expiry, SiteWatch};
 pub use tally::{FindingCount, TallyFilter, TallyRow};
 
 pub use vault::{Part, Vault};
+pub use webhook::{NewWebhook, OwnedWebhook};
+pub use webhook_call::{CallEnd, ClaimedCall, HookTarget};
 
 /// Connections of the pool that read; each writer has one of its own beside them.
 const READERS: u32 = 7;

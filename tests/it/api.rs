@@ -59,7 +59,7 @@ async fn validate(app: &TestApp, key: &str, media: &str, body: String) -> (u16, 
     (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
 }
 
-async fn document(app: &TestApp) -> Value {
+pub(crate) async fn document(app: &TestApp) -> Value {
     let page = app.fetch(Method::GET, "/api/v1/openapi.json").await;
     assert_eq!((page.status, page.header("content-type")), (200, "application/json"));
     serde_json::from_str(&page.text).unwrap()
@@ -307,7 +307,7 @@ async fn answers_are_as_described() {
 
 /// Fails unless a value is as a schema says: types, words, and no field that is not described.
 #[track_caller]
-fn fits(document: &Value, schema: &Value, value: &Value, place: &str) {
+pub(crate) fn fits(document: &Value, schema: &Value, value: &Value, place: &str) {
     if let Err(problem) = check(document, schema, value, place) {
         panic!("{problem}");
     }

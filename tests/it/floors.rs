@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("client", "domain soap"),
     ("backends", "client domain hl7 soap"),
     ("gateway", "backends client domain hl7 store validation"),
+    ("hooks", "client domain store"),
     ("mail", "domain store"),
     ("endpoint", "domain gateway hl7 soap store validation"),
     ("sites", "domain hl7 mail store validation"),

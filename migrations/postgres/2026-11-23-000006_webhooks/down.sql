@@ -1,0 +1,2 @@
+DROP TABLE webhook_call;
+DROP TABLE webhook;
