@@ -196,12 +196,7 @@ impl App {
     ) -> Result<Self, AppError> {
         base.claim(config)?;
         base.store.begin_process(Timestamp::now()).await?;
-        if base.store.is_embedded() {
-            // No other process has deliveries in hand, so what an earlier run held is due at once.
-            base.store.delivery_release_all(Timestamp::now()).await?;
-            base.store.letter_release_all(Timestamp::now()).await?;
-            base.store.call_release_all(Timestamp::now()).await?;
-        }
+        release_all(&base.store).await?;
         let listener = match role {
             Role::Worker => None,
             Role::All | Role::Endpoint => Some(listen(config.server.listen)?),
@@ -297,6 +292,16 @@ impl App {
         let store = Arc::clone(self.gateway.store());
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
     }
+}
+
+/// In an embedded database no other process has anything in hand, so what an earlier run held is due at once.
+async fn release_all(store: &Store) -> Result<(), StoreError> {
+    if store.is_embedded() {
+        store.delivery_release_all(Timestamp::now()).await?;
+        store.letter_release_all(Timestamp::now()).await?;
+        store.call_release_all(Timestamp::now()).await?;
+    }
+    Ok(())
 }
 
 /// Draws the samples of the metrics together: they are kept until somebody asks for them, and nobody may ever ask.
@@ -540,6 +545,11 @@ fn operations(
     Ok(Some(address))
 }
 
+/// Whether a regional registry is connected.
+fn is_connected(config: &Config) -> bool {
+    config.regions.values().any(|one| one.test.is_some() || one.production.is_some())
+}
+
 /// The pages, when they are served.
 fn portal(
     config: &Config,
@@ -550,8 +560,7 @@ fn portal(
     if !config.portal.enabled {
         return None;
     }
-    let connected =
-        config.regions.values().any(|one| one.test.is_some() || one.production.is_some());
+    let connected = is_connected(config);
     let settings = PortalSettings {
         public_url: public_url.to_owned(),
         is_local: is_on_this_machine(public_url),
@@ -611,6 +620,7 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
         soap_1_1: config.server.soap_1_1,
         xml: Limits::default(),
         criteria: config.onboarding.criteria(),
+        is_trial: !is_connected(config),
     }
 }
 

@@ -99,7 +99,6 @@ pub use message_search::{MessageDetail, MessagePage, MessageSearch, MessagesOf};
 pub use one_time_link::{LinkSecret, NewLink};
 pub use owned::{Acceptance as AgreementAcceptance, NamedLink};
 pub use profile::{Namesake, NewOrganization, OrganizationFilter, OrganizationRecord};
-pub use program::SiteMessages;
 pub use quality::TallySum;
 pub use registration::{NewRegistration, Person, Placed, RESUME_WITHIN, Registered, WriteLetters};
 pub use request::{NewNote, NewRequest, Queue, RequestFilter};

@@ -18,6 +18,13 @@ table! {
 }
 
 table! {
+    api_key_notice (api_key_id, days) {
+        api_key_id -> BigInt,
+        days -> BigInt,
+    }
+}
+
+table! {
     webhook (id) {
         id -> BigInt,
         site_id -> Text,

@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// Queues letters when `claim` finds that nobody has written them; else nothing is queued.
-    async fn post_once(
+    pub(super) async fn post_once(
         &self,
         letters: Vec<Letter>,
         now: Timestamp,

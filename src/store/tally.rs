@@ -362,7 +362,7 @@ fn read_settled(
     Ok(rows.into_iter().filter_map(told).collect())
 }
 
-type ProgressRow = (
+pub(super) type ProgressRow = (
     SiteId,
     Option<Timestamp>,
     Option<MessageId>,
@@ -376,7 +376,7 @@ type ProgressRow = (
     Option<Timestamp>,
 );
 
-fn from_row(row: ProgressRow) -> SiteProgress {
+pub(super) fn from_row(row: ProgressRow) -> SiteProgress {
     let (site, at, message, code, last_test_at, tests, tests_accepted, run, scenarios, first, last) =
         row;
     SiteProgress {

@@ -41,3 +41,10 @@ CREATE TABLE webhook_call (
 CREATE INDEX webhook_call_due ON webhook_call (next_attempt_at) WHERE state = 'queued';
 CREATE INDEX webhook_call_by_webhook ON webhook_call (webhook_id, id);
 CREATE INDEX webhook_call_by_age ON webhook_call (created_at);
+
+-- Of which ends of keys their people were told, and how many days before.
+CREATE TABLE api_key_notice (
+    api_key_id BIGINT NOT NULL REFERENCES api_key (id),
+    days BIGINT NOT NULL,
+    PRIMARY KEY (api_key_id, days)
+);

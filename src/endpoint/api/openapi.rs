@@ -7,9 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, ServerBuilder};
 use utoipa::{Modify, OpenApi};
 
-use crate::domain::{
-    CredentialNews, HookEvent, LinkNews, MessageNews, PING, PingNews, StageNews,
-};
+use crate::domain::{CredentialNews, HookEvent, LinkNews, MessageNews, PING, PingNews, StageNews};
 use crate::endpoint::api::{messages, sites, validate};
 use crate::endpoint::{Endpoint, NO_SNIFF};
 
@@ -21,7 +19,15 @@ use crate::endpoint::{Endpoint, NO_SNIFF};
                        A representative makes keys on the pages of a Site.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    paths(messages::list, messages::one, sites::list, sites::one, sites::status, validate::judge),
+    paths(
+        messages::list,
+        messages::one,
+        sites::list,
+        sites::one,
+        sites::statement,
+        sites::status,
+        validate::judge
+    ),
     components(schemas(CredentialNews, LinkNews, MessageNews, PingNews, StageNews)),
     modifiers(&Keys)
 )]
@@ -71,9 +77,7 @@ fn webhooks() -> Map<String, Value> {
 }
 
 fn webhook(word: &str, told: &str, data: &str) -> Value {
-    let header = |name: &str, text: &str| {
-        json!({"name": name, "in": "header", "required": true, "description": text, "schema": {"type": "string"}})
-    };
+    let header = |name: &str, text: &str| json!({"name": name, "in": "header", "required": true, "description": text, "schema": {"type": "string"}});
     json!({"post": {
         "operationId": format!("on-{word}"),
         "summary": told,

@@ -19,7 +19,6 @@ mod progress;
 mod quality;
 mod requests;
 mod statement;
-mod statement_pdf;
 mod users;
 mod webhooks;
 
