@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
 use crate::backends::{Backends, Destination, Dialect, Rewrite};
-use crate::client::{Account, Egress, Reach, TlsError, client_config};
+use crate::client::{Account, Egress, HookClient, Reach, TlsError, client_config};
 use crate::config::{Config, ConfigError, Keys, KeysError, private_file};
 use crate::domain::{
     BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
@@ -24,6 +24,7 @@ use crate::domain::{
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
 use crate::gateway::{Editor, Gateway, GatewaySettings, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
+use crate::hooks::Caller;
 use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
 use crate::portal::{Portal, PortalSettings};
@@ -179,6 +180,8 @@ pub struct App {
     postman: Option<Posting>,
     /// Who counts messages and looks after Sites, when this process does.
     clerk: Option<Clerking>,
+    /// Who calls webhooks, when this process does.
+    caller: Option<Calling>,
     _lock: Option<File>,
 }
 
@@ -193,11 +196,7 @@ impl App {
     ) -> Result<Self, AppError> {
         base.claim(config)?;
         base.store.begin_process(Timestamp::now()).await?;
-        if base.store.is_embedded() {
-            // No other process has deliveries in hand, so what an earlier run held is due at once.
-            base.store.delivery_release_all(Timestamp::now()).await?;
-            base.store.letter_release_all(Timestamp::now()).await?;
-        }
+        release_all(&base.store).await?;
         let listener = match role {
             Role::Worker => None,
             Role::All | Role::Endpoint => Some(listen(config.server.listen)?),
@@ -225,6 +224,7 @@ impl App {
         let postman = postman(config, gateway.store(), role)?;
         let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key.clone(), &public_url));
         let clerk = clerk(&sites, role);
+        let caller = caller(config, gateway.store(), role)?;
 
         let settings = HealthSettings { metrics: Box::new(move || metrics.render()) };
         let health = Data::new(Health::new(Arc::clone(&gateway), settings));
@@ -250,6 +250,7 @@ impl App {
             worker,
             postman,
             clerk,
+            caller,
             _lock: base.lock,
         })
     }
@@ -269,6 +270,9 @@ impl App {
         if let Some((clerk, _)) = &self.clerk {
             clerk.stop();
         }
+        if let Some((caller, _)) = &self.caller {
+            caller.stop();
+        }
         // The loopback registry last: deliveries under way may be for it.
         let (registry, listeners): (Vec<_>, Vec<_>) =
             self.servers.into_iter().partition(|server| server.is_registry);
@@ -282,9 +286,22 @@ impl App {
         if let Some((_, work)) = self.clerk {
             let _ = work.await; // as above
         }
+        if let Some((_, work)) = self.caller {
+            let _ = work.await; // as above
+        }
         let store = Arc::clone(self.gateway.store());
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
     }
+}
+
+/// In an embedded database no other process has anything in hand, so what an earlier run held is due at once.
+async fn release_all(store: &Store) -> Result<(), StoreError> {
+    if store.is_embedded() {
+        store.delivery_release_all(Timestamp::now()).await?;
+        store.letter_release_all(Timestamp::now()).await?;
+        store.call_release_all(Timestamp::now()).await?;
+    }
+    Ok(())
 }
 
 /// Draws the samples of the metrics together: they are kept until somebody asks for them, and nobody may ever ask.
@@ -321,6 +338,32 @@ fn clerk(sites: &Arc<Sites>, role: Role) -> Option<Clerking> {
         let work = tokio::spawn(Arc::clone(&clerk).run());
         (clerk, work)
     })
+}
+
+/// Who calls webhooks, and its work.
+type Calling = (Arc<Caller>, JoinHandle<()>);
+
+/// Longest wait for a program that is called, in all and for the connection: it only has to say that it has the call.
+const CALL: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
+/// Lets webhooks be called, in a process that does what is queued.
+fn caller(config: &Config, store: &Arc<Store>, role: Role) -> Result<Option<Calling>, AppError> {
+    if role == Role::Endpoint {
+        return Ok(None);
+    }
+    let ca = Some(config.webhooks.ca_file.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let tls = client_config(ca, None).map_err(|error| unusable(&error))?;
+    let (timeout, connect_timeout) = CALL;
+    let reach = Reach { tls, egress: config.egress.egress()?, connect_timeout, timeout };
+    let client = HookClient::new(reach).map_err(|error| {
+        AppError::Config(ConfigError::Value {
+            key: "webhooks".to_owned(),
+            problem: error.to_string(),
+        })
+    })?;
+    let caller = Caller::new(Arc::clone(store), client, None);
+    let work = tokio::spawn(Arc::clone(&caller).run());
+    Ok(Some((caller, work)))
 }
 
 /// One process owns an embedded database alone: its leases and its writer are its own.
@@ -502,6 +545,11 @@ fn operations(
     Ok(Some(address))
 }
 
+/// Whether a regional registry is connected.
+fn is_connected(config: &Config) -> bool {
+    config.regions.values().any(|one| one.test.is_some() || one.production.is_some())
+}
+
 /// The pages, when they are served.
 fn portal(
     config: &Config,
@@ -512,8 +560,7 @@ fn portal(
     if !config.portal.enabled {
         return None;
     }
-    let connected =
-        config.regions.values().any(|one| one.test.is_some() || one.production.is_some());
+    let connected = is_connected(config);
     let settings = PortalSettings {
         public_url: public_url.to_owned(),
         is_local: is_on_this_machine(public_url),
@@ -573,6 +620,7 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
         soap_1_1: config.server.soap_1_1,
         xml: Limits::default(),
         criteria: config.onboarding.criteria(),
+        is_trial: !is_connected(config),
     }
 }
 

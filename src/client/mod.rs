@@ -1,4 +1,4 @@
-//! Our own clients: SOAP over HTTPS and MLLP over TLS, one endpoint each. May import `domain` and `soap`.
+//! Our own clients: SOAP over HTTPS and MLLP over TLS, one endpoint each, and JSON to webhooks. May import `domain` and `soap`.
 //!
 //! They follow no redirect, use no proxy, call no address that is not permitted, read no more than a bound and wait no
 //! longer than a bound. A call that brings no answer is told as a [`CallError`]: what happened, not what to do about it.
@@ -6,6 +6,7 @@
 mod address;
 mod egress;
 mod error;
+mod hook;
 mod mllp;
 mod soap;
 mod tls;
@@ -18,6 +19,7 @@ use crate::domain::Password;
 pub use address::Address;
 pub use egress::Egress;
 pub use error::{CallError, FaultName, NotConnected, TlsRefusal, Unreadable};
+pub use hook::HookClient;
 pub use mllp::MllpClient;
 pub use soap::{Contract, SoapClient};
 pub use tls::{ServerKeyPin, TlsError, client_config, pinned_client_config};

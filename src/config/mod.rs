@@ -82,6 +82,8 @@ section! {
         onboarding: OnboardingConfig,
         /// Letters.
         mail: MailConfig,
+        /// Calls to programs of Sites.
+        webhooks: WebhooksConfig,
         /// What is judged of a message.
         validation: ValidationConfig,
         /// How long data is kept.
@@ -288,6 +290,14 @@ impl OnboardingConfig {
             }
             None => Ok(()),
         }
+    }
+}
+
+section! {
+    /// `[webhooks]`
+    WebhooksConfig {
+        /// Authorities of those who are called.
+        ca_file: PathBuf,
     }
 }
 

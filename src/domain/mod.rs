@@ -45,6 +45,7 @@ mod tally;
 mod timestamp;
 mod token;
 mod told;
+mod webhook;
 mod zip;
 
 pub use access::{Permission, Principal, Scope, SecondFactor, Standing};
@@ -105,6 +106,10 @@ pub use token::{
     WrongToken,
 };
 pub use told::{Told, ack_code};
+pub use webhook::{
+    CallState, CredentialNews, HookEvent, HookSecret, HookState, HookUrl, LinkNews, MessageNews,
+    PING, PingNews, StageNews, Webhook, WebhookCall, WrongSecret,
+};
 pub use zip::{Zip, counties_of_zip, counties_of_zip_on};
 
 /// Defines an enum whose variants each have one word, the same in columns, JSON, metrics and on the command line.

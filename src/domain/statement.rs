@@ -4,6 +4,7 @@
 
 use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::form::Answers;
 use crate::domain::questions::{REGISTRATION, program_years};
@@ -41,41 +42,46 @@ words! {
 }
 
 /// A test message: on which day, and MSA-1 of its answer, unless that is not kept any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TestFact {
     /// The day.
     #[serde(with = "day")]
+    #[schema(value_type = String, format = Date)]
     pub on: NaiveDate,
     /// `AA`, `AE` or `AR`.
     pub result: Option<String>,
 }
 
 /// A time, with its end where it has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Span {
     /// The first day.
     #[serde(with = "day")]
+    #[schema(value_type = String, format = Date)]
     pub from: NaiveDate,
     /// The last day.
     #[serde(with = "day::maybe")]
+    #[schema(value_type = Option<String>, format = Date)]
     pub until: Option<NaiveDate>,
 }
 
 /// What the Site said of its meaningful use when it registered, or since.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Declared {
     /// The stage, in the words of the registration.
     pub stage: String,
     /// First day of the reporting period.
     #[serde(with = "day")]
+    #[schema(value_type = String, format = Date)]
     pub first: NaiveDate,
     /// Its last day.
     #[serde(with = "day")]
+    #[schema(value_type = String, format = Date)]
     pub last: NaiveDate,
 }
 
 /// The facts of one Site and year.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatementFacts {
     /// The Site.
     pub site: String,
@@ -87,6 +93,7 @@ pub struct StatementFacts {
     pub year: i32,
     /// When it registered; none: not by the end of the year.
     #[serde(with = "day::maybe")]
+    #[schema(value_type = Option<String>, format = Date)]
     pub registered_on: Option<NaiveDate>,
     /// Its first test message of all, by the end of the year.
     pub first_test: Option<TestFact>,

@@ -1,5 +1,5 @@
 //! The edge for senders: HTTP in, HTTP out; SOAP, and JSON for programs. The only place, with the loopback registry, where SOAP faults and their status are
-//! made. May import `domain`, `gateway`, `hl7`, `soap`, `validation`, and of `store` its errors and filters.
+//! made. May import `domain`, `gateway`, `hl7`, `paper`, `soap`, `validation`, and of `store` its errors and filters.
 
 mod api;
 mod body;
@@ -45,6 +45,8 @@ pub struct EndpointSettings {
     pub xml: Limits,
     /// What a Site must show on its way to production.
     pub criteria: Criteria,
+    /// Whether no regional registry is connected, so that statements prove nothing.
+    pub is_trial: bool,
 }
 
 /// Everything the handlers share.

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use ring::rand::SystemRandom;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
     ApiKey, ApiScope, ApiToken, By, Criteria, Criterion, Environment, LinkStatus, MessageId,
-    MessageRecord, MessageState, RegionCode, Site, SiteId, SiteProgress, SiteStatus, Timestamp,
+    MessageRecord, MessageState, RegionCode, Site, SiteId, SiteProgress, SiteStatus, StatementCode,
+    StatementFacts, StatementRecord, Timestamp, statement_years,
 };
 use crate::gateway::{Gateway, MessageOutcome, destinations};
-use crate::store::{Part, SiteMessages, StoreError};
+use crate::store::{Deed, MessageSearch, MessagesOf, Part, StoreError};
 
 /// How a key begins, so that it is known wherever it turns up.
 const PREFIX: &str = "izp_";
@@ -30,6 +32,9 @@ const REMEMBERED: usize = 10_000;
 
 /// How often the last use of a key is written down.
 const USES: Duration = Duration::from_mins(1);
+
+/// How long messages are looked through for one page.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Counts what keys ask.
 pub(super) struct Programs {
@@ -171,6 +176,10 @@ pub struct MessagePage {
     /// What to give as `after` for the next page; null on the last one.
     #[schema(value_type = Option<String>)]
     pub next: Option<MessageId>,
+    /// When so many messages would have had to be looked through that the page ends before it is full: the moment back to
+    /// which they were looked through. There may be more further back, so go on with `next`. Else null.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub looked_until: Option<Timestamp>,
 }
 
 /// The state of a registry.
@@ -249,6 +258,15 @@ pub struct SiteDetail {
     pub checklist: Vec<Criterion>,
 }
 
+/// What a statement about meaningful use would say of a year.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SiteStatement {
+    /// The facts, as they are now.
+    pub facts: StatementFacts,
+    /// The years that there can be a statement of, the latest first.
+    pub years: Vec<i32>,
+}
+
 impl Gateway {
     /// The program that a key proves.
     ///
@@ -276,19 +294,23 @@ impl Gateway {
         Ok(Program { key, address, now })
     }
 
-    /// The messages that the Site sent or is responsible for.
+    /// The messages that the Site sent or is responsible for and that fit: at most `limit`, all before `after`.
     pub async fn site_messages(
         &self,
         who: &Program,
-        filter: SiteMessages,
+        search: MessageSearch,
+        after: Option<MessageId>,
+        limit: i64,
     ) -> Result<MessagePage, ApiError> {
         who.must(ApiScope::MessagesRead)?;
-        let limit = filter.limit;
-        let filter = SiteMessages { of: who.site().clone(), ..filter };
-        let found = self.store.site_messages(filter).await?;
-        let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= limit);
-        let next = found.last().map(|one| one.id).filter(|_| is_full);
-        Ok(MessagePage { messages: found.into_iter().map(MessageLine::from).collect(), next })
+        let of = MessagesOf::Site(who.site().clone());
+        self.store.directory_refresh().await?;
+        let found = self.store.message_search(of, search, after, (limit, PATIENCE)).await?;
+        Ok(MessagePage {
+            messages: found.messages.into_iter().map(MessageLine::from).collect(),
+            next: found.before,
+            looked_until: found.before.filter(|_| found.is_cut).map(MessageId::moment),
+        })
     }
 
     /// What became of a message of the Site; its text and that of its answer when they are asked for, which is recorded.
@@ -353,5 +375,41 @@ impl Gateway {
         let progress = self.store.progress_of(id.clone()).await?;
         let recent = self.store.recent_tests(id.clone()).await?;
         Ok(SiteDetail { site, checklist: criteria.testing(&progress, &recent) })
+    }
+
+    /// What a statement of the Site of the key would say of a year, the present one unless another is asked for. Those of
+    /// other Sites are theirs to ask for.
+    pub async fn site_statement(
+        &self,
+        who: &Program,
+        id: &SiteId,
+        year: Option<i32>,
+    ) -> Result<SiteStatement, ApiError> {
+        who.must(ApiScope::StatementsRead)?;
+        if id != who.site() {
+            return Err(ApiError::NotFound);
+        }
+        let site = self.store.site_by_id(id.clone()).await?;
+        let years = statement_years(site.created_at, who.now);
+        let year = year.or_else(|| years.first().copied());
+        let year = year.filter(|year| years.contains(year)).ok_or(ApiError::NotFound)?;
+        let facts = self.store.statement_facts(id.clone(), year).await?;
+        Ok(SiteStatement { facts, years })
+    }
+
+    /// Issues such a statement, in the name of whoever made the key; its code is told nobody again.
+    pub async fn site_statement_issue(
+        &self,
+        who: &Program,
+        id: &SiteId,
+        year: Option<i32>,
+    ) -> Result<(StatementRecord, StatementCode), ApiError> {
+        let year = self.site_statement(who, id, year).await?.facts.year;
+        let code = StatementCode::generate(&SystemRandom::new())
+            .map_err(|_unspecified| StoreError::Locked("no randomness"))?;
+        let (hash, account) = (code.hash(&self.key), who.key.created_by);
+        let deed = Deed::from(who.by());
+        let record = self.store.statement_issue(id.clone(), year, hash, account, deed).await?;
+        Ok((record, code))
     }
 }

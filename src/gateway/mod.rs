@@ -44,7 +44,7 @@ use crate::validation::{Policies, ProcessingRules, Validator};
 
 pub use api::{
     ApiError, GatewayStatus, MessageLine, MessagePage, Program, RegionStatus, SiteDetail, SiteLine,
-    SiteList,
+    SiteList, SiteStatement,
 };
 pub use authenticate::{AuthenticatedSender, Part as CredentialPart};
 pub use outcome::{Inquirer, InquiryError, MessageOutcome};

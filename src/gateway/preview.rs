@@ -15,7 +15,7 @@ use crate::gateway::submit::capped;
 use crate::gateway::{GatewaySettings, Outcome};
 use crate::hl7::{BatchError, Header, Identity, Message, MessageKind, Part, split};
 use crate::validation::report::{Judge, Judgement, Verdict};
-use crate::validation::{Policies, Policy, ProcessingRules, Validator};
+use crate::validation::{Codes, Policies, Policy, ProcessingRules, Validator};
 
 /// Longest text that is judged for somebody who only asks, in bytes.
 pub const LONGEST_PREVIEW: usize = 256 * 1024;
@@ -99,6 +99,11 @@ impl Preview {
         }
         let allowed = self.addresses.check_key(&address);
         allowed.map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    /// The code tables in use.
+    pub fn codes(&self) -> &Codes {
+        self.validator.codes()
     }
 
     /// What findings weigh.

@@ -4,6 +4,7 @@ use crate::domain::{
     Delivery, DeliveryState, DiagnosticRecord, Effect, MessageId, MessageRecord, MessageState,
     SiteEvent, SiteEventKind, SiteId,
 };
+use crate::portal::codes::tables_named;
 use crate::portal::messages::{environment_name, region_name, state_tag};
 use crate::portal::moment::{Moment, moment};
 use crate::sites::MessageText;
@@ -29,6 +30,8 @@ pub(super) struct Finding {
     pub(super) location: String,
     /// What is wrong and how to mend it.
     pub(super) text: String,
+    /// The code tables that this names.
+    pub(super) tables: Vec<&'static str>,
     /// What it did to the message.
     pub(super) effect: &'static str,
     /// Bytes of the message; an empty range where something is absent.
@@ -52,6 +55,7 @@ impl Finding {
             severity,
             tag,
             location: place(&found.location),
+            tables: tables_named(&found.text),
             text: found.text,
             effect: effect(found.effect),
             span: at(found.start).zip(at(found.end)).map(|(start, end)| start..end),

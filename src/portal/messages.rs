@@ -80,6 +80,7 @@ impl Asked {
             rule: Some(self.get("rule").to_owned()).filter(|text| !text.is_empty()),
             environment: self.parsed("environment", "Choose test or production", &mut errors),
             region: None,
+            site: None,
             from,
             until,
         };

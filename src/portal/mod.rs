@@ -9,6 +9,7 @@ mod ask;
 mod assets;
 mod chart;
 mod claim;
+mod codes;
 mod draft_pages;
 mod enroll;
 mod factors;
@@ -100,6 +101,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(assets::routes)
             .configure(enroll::routes)
             .configure(claim::routes)
+            .configure(codes::routes)
             .configure(guide::routes)
             .configure(letters::routes)
             .configure(links::routes)

@@ -9,6 +9,7 @@ use askama::Template;
 use crate::domain::form::Choice;
 use crate::domain::{Environment, RegionCode};
 use crate::gateway::{Preview, PreviewFor};
+use crate::portal::codes::tables_named;
 use crate::portal::validate::capital;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Visit};
@@ -200,6 +201,8 @@ struct One {
     told: (String, String),
     weighed: Vec<Weighed>,
     samples: Option<Samples>,
+    /// The code tables that it names.
+    tables: Vec<&'static str>,
     /// Names of rules before and behind it.
     around: (Option<&'static str>, Option<&'static str>),
 }
@@ -212,9 +215,13 @@ async fn one(visit: Visit, name: web::Path<String>) -> HttpResponse {
     let all: Vec<&Rule> = Catalogue::built_in().rules().map(|(_, rule)| rule).collect();
     let at = all.iter().position(|one| one.id == rule.id).unwrap_or_default();
     let named = |at: Option<usize>| at.and_then(|at| all.get(at)).map(|rule| rule.id.as_str());
+    let told = told(rule, &visit);
     visit.page(&One {
         layout: visit.layout(format!("{}: {}", rule.id, rule.title)),
-        told: told(rule, &visit),
+        tables: tables_named(
+            &[&rule.says, &rule.source, &told.0, &told.1].map(String::as_str).join(" "),
+        ),
+        told,
         weighed: weighed(rule, &visit.portal().preview),
         samples: samples(rule),
         around: (named(at.checked_sub(1)), named(Some(at + 1))),

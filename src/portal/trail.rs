@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::questions::{label, question};
 use crate::domain::{
-    AccountState, AuditRecord, ClinicianState, CredentialState, Environment, LinkStatus,
+    AccountState, AuditRecord, ClinicianState, CredentialState, Environment, HookState, LinkStatus,
     MembershipState, RegionCode, RequestKind, RequestState, Role, SiteKind, SiteStatus, StaffRole,
     Timestamp,
 };
@@ -192,6 +192,7 @@ fn words(action: &str, text: &str) -> String {
         }
         "request.answer" | "request.ask" | "request.step" => state_words(text, RequestState::name),
         "site.status" => named(text, SiteStatus::name),
+        "webhook.pause" | "webhook.resume" | "webhook.stop" => named(text, HookState::told),
         "staff.grant" | "staff.revoke" => {
             text.split(", ").map(grant_words).collect::<Vec<_>>().join(", ")
         }
@@ -260,7 +261,7 @@ pub(super) fn what(action: &str) -> String {
     known.map_or_else(|| capital(&action.replace(['.', '-'], " ")), |(_, name)| (*name).to_owned())
 }
 
-const ACTIONS: [(&str, &str); 68] = [
+const ACTIONS: [(&str, &str); 78] = [
     ("account.create", "User added"),
     ("account.deactivate", "Account deactivated"),
     ("account.email", "E-mail address changed"),
@@ -280,6 +281,8 @@ const ACTIONS: [(&str, &str); 68] = [
     ("account.step-up", "Password or second factor shown again"),
     ("account.unlock", "Account unlocked"),
     ("agreement.accept", "Agreement accepted"),
+    ("api-key.create", "API key made"),
+    ("api-key.revoke", "API key revoked"),
     ("audit.export", "Audit trail exported"),
     ("claim.approve", "Claim approved: somebody represents the organization"),
     ("clinician.change", "Clinician changed"),
@@ -329,6 +332,14 @@ const ACTIONS: [(&str, &str); 68] = [
     ("statement.issue", "Statement for meaningful use issued"),
     ("training.record", "Training recorded"),
     ("update.approve", "Update approved"),
+    ("webhook.create", "Webhook made"),
+    ("webhook.pause", "Webhook paused"),
+    ("webhook.ping", "Webhook called to try it"),
+    ("webhook.remove", "Webhook removed"),
+    ("webhook.resend", "Call of a webhook made again"),
+    ("webhook.resume", "Webhook called again"),
+    ("webhook.rotate", "New secret of a webhook made"),
+    ("webhook.stop", "Webhook stopped after failures"),
 ];
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::domain::form::Choice;
 use crate::domain::{Diagnostic, Environment, Permission, RegionCode, SiteId, Standing};
 use crate::gateway::{LONGEST_PREVIEW, Outcome, PreviewFor, Previewed};
 use crate::hl7::Severity;
+use crate::portal::codes::tables_named;
 use crate::portal::page::Trouble;
 use crate::portal::rules::{Samples, samples};
 use crate::portal::visit::{PostedFile, get};
@@ -99,6 +100,8 @@ struct Finding {
     text: String,
     fate: String,
     fix: String,
+    /// The code tables that it names.
+    tables: Vec<&'static str>,
     samples: Option<Samples>,
 }
 
@@ -306,6 +309,7 @@ fn finding(number: usize, one: &Diagnostic) -> Finding {
         text: plain(&one.text),
         fate: plain(&one.fate),
         fix: plain(&one.fix),
+        tables: tables_named(&format!("{} {}", one.text, one.fix)),
         samples: Catalogue::built_in().rule(one.rule).and_then(samples),
     }
 }

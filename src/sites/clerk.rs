@@ -94,6 +94,8 @@ impl Clerk {
         self.sites.write_digests(now).await?;
         self.sites.watch_silence(now).await?;
         self.sites.tell_expiries(now).await?;
+        self.sites.tell_key_expiries(now).await?;
+        self.sites.stop_failing_webhooks(now).await?;
         Ok(())
     }
 

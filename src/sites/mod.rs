@@ -30,6 +30,7 @@ mod silence;
 mod staff;
 mod statements;
 mod status;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
 pub use staff::Staff;
 pub use statements::Issued;
+pub use webhooks::AskedWebhook;
 
 /// What is decided for an installation.
 #[derive(Clone, Debug)]

@@ -1,14 +1,18 @@
 //! Keys of programs, found only within the organization of their Site.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
 use crate::domain::{
-    AccountId, ApiKey, ApiScope, OrganizationId, Refusal, SecretHash, SiteId, Timestamp,
+    AccountId, ApiKey, ApiScope, Letter, OrganizationId, Refusal, SecretHash, SiteId, Timestamp,
 };
-use crate::store::connection::DbConnection;
+use crate::store::connection::{DbConnection, on_either};
 use crate::store::owned::site_of;
-use crate::store::schema::api_key;
+use crate::store::schema::{api_key, api_key_notice};
 use crate::store::{Deed, Store, StoreError};
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// Live keys of a Site at one time.
 const MOST: usize = 20;
@@ -165,6 +169,61 @@ impl Store {
             let object = format!("api-key {site} {id}");
             doing.end(conn, "api-key.revoke", &object, Some(&told(&key)), None)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// The live keys that end in at most as many days as one of these says, each with the last notice that is due and was not
+    /// given yet.
+    pub async fn api_key_expiries(
+        &self,
+        notices: &'static [u32],
+        now: Timestamp,
+    ) -> Result<Vec<(ApiKey, u32)>, StoreError> {
+        self.read(move |conn| {
+            let farthest = notices.iter().max().copied().unwrap_or(0);
+            let rows = api_key::table
+                .filter(api_key::revoked_at.is_null())
+                .filter(api_key::expires_at.gt(now))
+                .filter(api_key::expires_at.le(now.plus(DAY * farthest)))
+                .order(api_key::id.asc())
+                .select(columns())
+                .load::<Row>(conn)?;
+            let mut found = vec![];
+            for key in rows.into_iter().map(from_row) {
+                let due = notices.iter().filter(|days| key.expires_at <= now.plus(DAY * **days));
+                let Some(days) = due.min().copied() else { continue };
+                let told = api_key_notice::table.find((key.id, i64::from(days)));
+                // One that was made for a short time is no news at once.
+                let is_news = key.expires_at > key.created_at.plus(DAY * days);
+                if is_news && told.count().get_result::<i64>(conn)? == 0 {
+                    found.push((key, days));
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Queues the letters about the end of a key; false when that was done already, or it was revoked meanwhile.
+    pub async fn api_key_expiry_tell(
+        &self,
+        id: i64,
+        days: u32,
+        letters: Vec<Letter>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.post_once(letters, now, move |conn| {
+            let live = api_key::table.find(id).filter(api_key::revoked_at.is_null());
+            if live.count().get_result::<i64>(conn)? == 0 {
+                return Ok(false);
+            }
+            let row = (api_key_notice::api_key_id.eq(id), api_key_notice::days.eq(i64::from(days)));
+            let new = on_either!(conn, conn => diesel::insert_into(api_key_notice::table)
+                .values(row)
+                .on_conflict_do_nothing()
+                .execute(conn)?);
+            Ok(new == 1)
         })
         .await
     }

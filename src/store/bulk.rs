@@ -16,7 +16,7 @@ use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory::raise_revision;
 use crate::store::profile::{Namesake, name_key};
 use crate::store::schema::{bulk_upload, credential, request, site, site_link, site_profile};
-use crate::store::{Deed, Store, StoreError, site as sites, stage};
+use crate::store::{Deed, Store, StoreError, site as sites, stage, webhook_call};
 
 /// How long an upload waits for its confirmation.
 const KEPT: Duration = Duration::from_hours(24);
@@ -321,7 +321,9 @@ fn insert_credentials(
     if !rows.is_empty() {
         on_either!(conn, conn => diesel::insert_into(site_link::table).values(rows).execute(conn)?);
     }
-    Ok(())
+    let asked: Vec<(&SiteId, &SiteId)> =
+        some.iter().filter_map(|(one, id, _)| Some((one.facility.as_ref()?, *id))).collect();
+    webhook_call::tell_asked(conn, &asked, now)
 }
 
 /// Removes uploads that were not confirmed in time; gives how many.

@@ -9,7 +9,7 @@ use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::owned::site_of;
 use crate::store::schema::site_link;
-use crate::store::{Deed, Store, StoreError, site as sites};
+use crate::store::{Deed, Store, StoreError, site as sites, webhook_call};
 
 fn status(
     conn: &mut DbConnection,
@@ -36,7 +36,7 @@ fn set(
         let key = (site_link::facility_id.eq(facility), site_link::site_id.eq(client));
         diesel::insert_into(site_link::table).values((key, values)).execute(conn)?;
     }
-    Ok(())
+    webhook_call::tell_link(conn, facility, client, status, now)
 }
 
 /// Ends the other links of a Site that have a status.
@@ -51,6 +51,10 @@ fn end_others(
         .filter(site_link::site_id.eq(client))
         .filter(site_link::facility_id.ne(facility))
         .filter(site_link::status.eq(status));
+    let facilities = others.select(site_link::facility_id).load::<SiteId>(conn)?;
+    for other in &facilities {
+        webhook_call::tell_link(conn, other, client, LinkStatus::Ended, now)?;
+    }
     Ok(diesel::update(others)
         .set((site_link::status.eq(LinkStatus::Ended), site_link::changed_at.eq(now)))
         .execute(conn)?)

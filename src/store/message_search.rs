@@ -33,6 +33,8 @@ const LEAST_STEP: i64 = 100;
 pub enum MessagesOf {
     /// Those that the Sites of an organization sent or are responsible for; all of its Sites, or this one.
     Organization(OrganizationId, Option<SiteId>),
+    /// Those that a Site sent or is responsible for.
+    Site(SiteId),
     /// Those for the regions of a role; of all Sites, or of this one.
     Staff(Scope, Option<SiteId>),
 }
@@ -47,6 +49,8 @@ pub struct MessageSearch {
     pub id: Option<MessageId>,
     /// MSH-10.
     pub control_id: Option<String>,
+    /// Only those that this Site is responsible for.
+    pub site: Option<SiteId>,
     /// Where it stands.
     pub state: Option<MessageState>,
     /// MSA-1 of the last reply.
@@ -67,6 +71,7 @@ impl MessageSearch {
     /// Whether only some of the messages fit, so that many may have to be looked at.
     const fn is_choosy(&self) -> bool {
         self.control_id.is_some()
+            || self.site.is_some()
             || self.state.is_some()
             || self.ack_code.is_some()
             || self.rule.is_some()
@@ -125,6 +130,7 @@ impl Store {
                 MessagesOf::Organization(organization, site) => {
                     (Walks::Sites(owned(conn, *organization, site.as_ref())?), Scope::All)
                 }
+                MessagesOf::Site(site) => (Walks::Sites(vec![site.clone()]), Scope::All),
                 MessagesOf::Staff(scope, Some(site)) => {
                     (Walks::Sites(vec![site.clone()]), scope.clone())
                 }
@@ -376,6 +382,9 @@ impl Look {
                 .into_boxed();
             if let Some(control_id) = &search.control_id {
                 query = query.filter(message::control_id.eq(control_id.clone()));
+            }
+            if let Some(site) = &search.site {
+                query = query.filter(message::site_id.eq(site.clone()));
             }
             if let Some(state) = search.state {
                 query = query.filter(message::state.eq(state));

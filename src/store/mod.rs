@@ -56,6 +56,8 @@ mod status_letter;
 mod tally;
 mod update;
 mod vault;
+mod webhook;
+mod webhook_call;
 mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -98,7 +100,6 @@ pub use message_search::{MessageDetail, MessagePage, MessageSearch, MessagesOf};
 pub use one_time_link::{LinkSecret, NewLink};
 pub use owned::{Acceptance as AgreementAcceptance, NamedLink};
 pub use profile::{Namesake, NewOrganization, OrganizationFilter, OrganizationRecord};
-pub use program::SiteMessages;
 pub use quality::{FindingCount, TallyFilter, TallyRow, TallySum};
 pub use registration::{NewRegistration, Person, Placed, RESUME_WITHIN, Registered, WriteLetters};
 pub use request::{NewNote, NewRequest, Queue, RequestFilter};
@@ -112,6 +113,8 @@ pub use stage::NewProductionCredential;
 pub use status_letter::{Expiry, SiteWatch};
 
 pub use vault::{Part, Vault};
+pub use webhook::{NewWebhook, OwnedWebhook};
+pub use webhook_call::{CallEnd, ClaimedCall, HookTarget};
 
 /// Connections of the pool that read; each writer has one of its own beside them.
 const READERS: u32 = 7;

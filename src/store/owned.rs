@@ -7,15 +7,15 @@ use diesel::prelude::*;
 use crate::domain::form::Answers;
 use crate::domain::{
     AccessLevel, AccountState, AuditRecord, ClinicianId, Credential, EmailAddress, LinkStatus,
-    MembershipState, OrganizationId, OrganizationState, RegionCode, RequestId, Role, Site, SiteId,
-    SiteLink, Timestamp,
+    MembershipState, MessageId, OrganizationId, OrganizationState, RegionCode, RequestId, Role,
+    Site, SiteId, SiteLink, Timestamp,
 };
 use crate::store::connection::DbConnection;
 use crate::store::draft::read_answers;
 use crate::store::profile::OrganizationRecord;
 use crate::store::schema::{
-    account, agreement_acceptance, clinician, credential, membership, organization,
-    organization_profile, request, site, site_link,
+    account, agreement_acceptance, api_key, clinician, credential, membership, organization,
+    organization_profile, request, site, site_link, webhook,
 };
 use crate::store::{Store, StoreError, audit, credential as credentials, site as sites};
 
@@ -204,11 +204,21 @@ fn objects(conn: &mut DbConnection, id: OrganizationId) -> Result<Vec<String>, S
         .filter(request::organization_id.eq(id))
         .select(request::id)
         .load::<RequestId>(conn)?;
+    let keys = api_key::table
+        .filter(api_key::site_id.eq_any(ids.clone()))
+        .select((api_key::site_id, api_key::id))
+        .load::<(SiteId, i64)>(conn)?;
+    let hooks = webhook::table
+        .filter(webhook::site_id.eq_any(ids.clone()))
+        .select((webhook::site_id, webhook::id))
+        .load::<(SiteId, MessageId)>(conn)?;
     let both = [links(conn, &ids, true)?, links(conn, &ids, false)?].concat();
     objects.extend(ids.iter().map(|id| format!("site {id}")));
     objects.extend(usernames.iter().map(|username| format!("credential {username}")));
     objects.extend(clinicians.iter().map(|id| format!("clinician {id}")));
     objects.extend(requests.iter().map(|id| format!("request {id}")));
+    objects.extend(keys.iter().map(|(site, id)| format!("api-key {site} {id}")));
+    objects.extend(hooks.iter().map(|(site, id)| format!("webhook {site} {id}")));
     objects.extend(both.iter().map(|link| format!("link {} {}", link.facility, link.site)));
     Ok(objects)
 }

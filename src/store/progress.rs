@@ -11,7 +11,7 @@ use crate::store::literal::{CarriedFor, IS_CARRIED};
 use crate::store::schema::{message, site_event, site_progress};
 use crate::store::{Store, StoreError};
 
-type ProgressRow = (
+pub(super) type ProgressRow = (
     SiteId,
     Option<Timestamp>,
     Option<MessageId>,
@@ -25,7 +25,7 @@ type ProgressRow = (
     Option<Timestamp>,
 );
 
-fn from_row(row: ProgressRow) -> SiteProgress {
+pub(super) fn from_row(row: ProgressRow) -> SiteProgress {
     let (site, at, message, code, last_test_at, tests, tests_accepted, run, scenarios, first, last) =
         row;
     SiteProgress {

@@ -22,7 +22,9 @@ use crate::store::schema::{
     site_link,
 };
 use crate::store::site::{self as sites, NewSite};
-use crate::store::{Deed, Store, StoreError, account, draft, membership, one_time_link};
+use crate::store::{
+    Deed, Store, StoreError, account, draft, membership, one_time_link, webhook_call,
+};
 
 /// Somebody who gets a place in the organization.
 #[derive(Debug, Clone)]
@@ -378,6 +380,7 @@ pub(super) fn ask_facility(
             site_link::changed_at.eq(now),
         ))
         .execute(conn)?;
+    webhook_call::tell_link(conn, facility, client, LinkStatus::Requested, now)?;
     let owner =
         site::table.find(facility).select(site::organization_id).first::<OrganizationId>(conn)?;
     let consent = [Role::Representative, Role::FacilityOperator];

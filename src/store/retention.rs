@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::{LetterState, MessageId, MessageState, Timestamp};
 use crate::store::connection::DbConnection;
 use crate::store::schema::{delivery, diagnostic, letter, loopback_message, message, payload};
-use crate::store::{Store, StoreError, bulk, draft, one_time_link, session, tally};
+use crate::store::{Store, StoreError, bulk, draft, one_time_link, session, tally, webhook_call};
 
 /// Rows removed in one transaction at most, so that submissions never wait long behind a sweep.
 const BATCH: i64 = 500;
@@ -23,7 +23,7 @@ pub struct RetentionLimits {
     pub bodies: Duration,
     /// Metadata, diagnostics, deliveries, and counts by day.
     pub metadata: Duration,
-    /// What is known of letters; their words go with the bodies.
+    /// What is known of letters and of calls of webhooks; the words of letters go with the bodies.
     pub letters: Duration,
 }
 
@@ -36,7 +36,7 @@ pub struct Removed {
     pub messages: usize,
     /// Messages of the loopback registry.
     pub loopback: usize,
-    /// Letters.
+    /// Letters, and calls of webhooks.
     pub letters: usize,
     /// Sessions of people that are over, and links in mails that ended a week ago or longer.
     pub visits: usize,
@@ -78,13 +78,15 @@ impl Store {
         let bodies_before = MessageId::first_at(now.minus(limits.bodies));
         let metadata_before = MessageId::first_at(now.minus(limits.metadata));
         let counts_before = now.minus(limits.metadata);
+        let calls_before = now.minus(limits.letters);
         let letters_before = MessageId::first_at(now.minus(limits.letters));
         self.write(move |conn| {
             Ok(Removed {
                 bodies: remove_bodies(conn, bodies_before)? + remove_words(conn, bodies_before)?,
                 messages: remove_messages(conn, metadata_before)?,
                 loopback: remove_loopback(conn, bodies_before)?,
-                letters: remove_letters(conn, letters_before)?,
+                letters: remove_letters(conn, letters_before)?
+                    + webhook_call::sweep(conn, calls_before, BATCH)?,
                 visits: session::sweep(conn, now)? + one_time_link::sweep(conn, now)?,
                 forms: draft::sweep(conn, now)? + bulk::sweep(conn, now)?,
                 counts: tally::sweep(conn, counts_before)?,

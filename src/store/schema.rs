@@ -18,6 +18,48 @@ table! {
 }
 
 table! {
+    api_key_notice (api_key_id, days) {
+        api_key_id -> BigInt,
+        days -> BigInt,
+    }
+}
+
+table! {
+    webhook (id) {
+        id -> BigInt,
+        site_id -> Text,
+        url -> Text,
+        description -> Text,
+        events -> Text,
+        state -> Text,
+        secret -> Binary,
+        old_secret -> Nullable<Binary>,
+        old_secret_until -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        created_by -> BigInt,
+        failing_since -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    webhook_call (id) {
+        id -> BigInt,
+        webhook_id -> Nullable<BigInt>,
+        event_id -> Text,
+        event -> Text,
+        payload -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_attempt_at -> Timestamp,
+        give_up_at -> Timestamp,
+        last_status -> Nullable<Integer>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamp,
+        settled_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
     registry_revision (id) { id -> Integer, value -> BigInt, }
 }
 
@@ -438,6 +480,8 @@ table! {
         hash -> Binary,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(webhook, webhook_call);
 
 diesel::allow_tables_to_appear_in_same_query!(
     message,

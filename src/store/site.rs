@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::store::connection::DbConnection;
 use crate::store::directory::raise_revision;
 use crate::store::schema::{organization, site, site_link};
-use crate::store::{Store, StoreError, profile, stage};
+use crate::store::{Store, StoreError, profile, stage, webhook_call};
 
 /// A Site to be recorded.
 #[derive(Debug, Clone)]
@@ -215,6 +215,7 @@ impl Store {
                     ))
                     .execute(conn)?;
             }
+            webhook_call::tell_link(conn, &facility, &client, status, now)?;
             let object = format!("link {facility} {client}");
             let before = before.map(LinkStatus::word);
             auditor.record(conn, "link.status", &object, before, Some(status.word()))?;

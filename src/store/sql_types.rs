@@ -6,13 +6,13 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, ClinicianId, ClinicianState,
-    Control, Course, CredentialId, CredentialState, DeliveryState, DigestKind, DraftKind,
-    DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState, LinkPurpose,
-    LinkStatus, MembershipState, MessageId, MessageState, OrganizationId, OrganizationState,
-    PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId, RequestKind,
-    RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind, SiteStatus,
-    StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId,
+    AccessLevel, AccountId, AccountState, Breaker, CallState, ClientKeyPin, ClinicianId,
+    ClinicianState, Control, Course, CredentialId, CredentialState, DeliveryState, DigestKind,
+    DraftKind, DraftState, Effect, EmailAddress, Environment, FailureClass, HookState, LetterState,
+    LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState, OrganizationId,
+    OrganizationState, PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId,
+    RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind,
+    SiteStatus, StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId,
 };
 
 macro_rules! text_column {
@@ -41,6 +41,7 @@ text_column!(
     AccessLevel,
     AccountState,
     Breaker,
+    CallState,
     ClinicianState,
     Control,
     Course,
@@ -53,6 +54,7 @@ text_column!(
     EmailAddress,
     Environment,
     FailureClass,
+    HookState,
     LetterState,
     LinkPurpose,
     LinkStatus,

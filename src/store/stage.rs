@@ -11,7 +11,7 @@ use crate::store::directory::raise_revision;
 use crate::store::schema::{
     credential, site, site_event, site_link, site_progress, site_review, stage_change,
 };
-use crate::store::{Deed, Store, StoreError, registration};
+use crate::store::{Deed, Store, StoreError, registration, webhook_call};
 
 /// A production credential that comes with the approval: its username, and the hash of a secret that nobody was shown.
 pub type NewProductionCredential = (String, SecretHash);
@@ -112,6 +112,7 @@ pub(super) fn step(
             site_event::kind.eq(SiteEventKind::Stage),
         ))
         .execute(conn)?;
+    webhook_call::tell_step(conn, id, event, (before, after), by.at)?;
     if event.ends_credentials() {
         diesel::update(credential::table.filter(credential::site_id.eq(id)))
             .set(credential::state.eq(CredentialState::Revoked))

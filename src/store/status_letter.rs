@@ -8,9 +8,9 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 
 use crate::domain::{
-    AccountId, CredentialState, DigestKind, Environment, Letter, LetterWish, MessageId,
-    OrganizationId, ProductionLetters, SiteEvent, SiteEventKind, SiteId, SiteStatus, TallyScope,
-    TestLetters, Timestamp,
+    AccountId, CredentialNews, CredentialState, DigestKind, Environment, HookEvent, Letter,
+    LetterWish, MessageId, OrganizationId, ProductionLetters, SiteEvent, SiteEventKind, SiteId,
+    SiteStatus, TallyScope, TestLetters, Timestamp,
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::credential;
@@ -19,7 +19,7 @@ use crate::store::schema::{
     credential as credentials, digest_mark, expiry_notice, letter_wish, site, site_event,
     site_progress, site_watch, stage_change, tally,
 };
-use crate::store::{Deed, Store, StoreError};
+use crate::store::{Deed, Store, StoreError, webhook_call};
 
 /// A Site in production, as far as the watch over silence goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// Queues letters when `claim` finds that nobody has written them; else nothing is queued.
-    async fn post_once(
+    pub(super) async fn post_once(
         &self,
         letters: Vec<Letter>,
         now: Timestamp,
@@ -307,6 +307,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (id, expires_at, days) = (expiry.credential, expiry.expires_at, i64::from(expiry.days));
+        let (site, username) = (expiry.site.clone(), expiry.username.clone());
+        let news = CredentialNews { site, environment: expiry.environment, username, expires_at };
         self.post_once(letters, now, move |conn| {
             // Rotated or revoked meanwhile, it is nothing to tell of.
             let live = credentials::table
@@ -325,6 +327,15 @@ impl Store {
                 .values(row)
                 .on_conflict_do_nothing()
                 .execute(conn)?);
+            if new == 1 {
+                webhook_call::tell_site(
+                    conn,
+                    &news.site,
+                    HookEvent::CredentialExpires,
+                    &news,
+                    now,
+                )?;
+            }
             Ok(new == 1)
         })
         .await

@@ -22,7 +22,7 @@ use crate::store::progress::{keep_progress, progress, recent};
 use crate::store::schema::{
     delivery, diagnostic, finding_tally, message, site, site_event, site_profile, tally, tally_mark,
 };
-use crate::store::{Store, StoreError, stage};
+use crate::store::{Store, StoreError, stage, webhook_call};
 
 /// Messages that are counted in one transaction at most.
 const BATCH: i64 = 1_000;
@@ -86,7 +86,7 @@ impl Received {
     }
 }
 
-/// A delivery whose registry answered.
+/// A delivery that came to its end.
 struct Settled {
     message: MessageId,
     at: Timestamp,
@@ -94,7 +94,7 @@ struct Settled {
     environment: Environment,
     site: Option<SiteId>,
     region: RegionCode,
-    was_rejected: bool,
+    state: DeliveryState,
 }
 
 /// Scope, subject, environment, and the beginning of the day or hour.
@@ -187,14 +187,21 @@ impl Batch {
             for (scope, subject, since) in subjects {
                 let tally =
                     counts.tallies.entry((scope, subject, one.environment, since)).or_default();
-                if one.was_rejected {
-                    tally.rejected += 1;
-                } else {
-                    tally.delivered += 1;
+                match one.state {
+                    DeliveryState::Delivered => tally.delivered += 1,
+                    DeliveryState::Rejected => tally.rejected += 1,
+                    // What operators ended came to no registry.
+                    _ => {}
                 }
             }
         }
         counts
+    }
+
+    /// The messages that came to their end, each with its sender, the responsible Site and the moment.
+    fn ended(&self) -> Vec<(MessageId, SiteId, Option<SiteId>, Timestamp)> {
+        let ended = |one: &Settled| (one.message, one.sender.clone(), one.site.clone(), one.at);
+        self.settled.iter().map(ended).collect()
     }
 
     /// Whose progress changes: the responsible Site, and its sender when that is another one.
@@ -308,15 +315,7 @@ fn read_settled(
         ))
         .load::<Row>(conn)?;
     let told = |(message, at, sender, environment, site, region, state): Row| {
-        Some(Settled {
-            message,
-            at: at?,
-            sender,
-            environment,
-            site,
-            region,
-            was_rejected: state == DeliveryState::Rejected,
-        })
+        Some(Settled { message, at: at?, sender, environment, site, region, state })
     };
     Ok(rows.into_iter().filter_map(told).collect())
 }
@@ -475,7 +474,7 @@ fn keep_progresses(
             }
         }
     }
-    for one in batch.settled.iter().filter(|one| one.was_rejected) {
+    for one in batch.settled.iter().filter(|one| one.state == DeliveryState::Rejected) {
         let subjects =
             [one.site.as_ref(), Some(&one.sender).filter(|id| one.site.as_ref() != Some(*id))];
         for id in subjects.into_iter().flatten().filter(|id| batch.known.contains_key(*id)) {
@@ -522,6 +521,7 @@ impl Store {
                 return Ok(0);
             }
             keep_counts(conn, batch.counts())?;
+            webhook_call::tell_messages(conn, &batch.ended())?;
             for (id, before, after) in keep_progresses(conn, &batch, &criteria, &by)? {
                 let object = format!("site {id}");
                 auditor.record(

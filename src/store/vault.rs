@@ -34,6 +34,8 @@ pub enum Part {
     Sent,
     /// The secret of an account's authenticator app; the number is the account's.
     Totp,
+    /// The secret of a webhook; the number is the webhook's.
+    Webhook,
 }
 
 impl Part {
@@ -45,6 +47,7 @@ impl Part {
             Self::Reply => b"reply",
             Self::Sent => b"sent",
             Self::Totp => b"totp",
+            Self::Webhook => b"webhook",
         }
     }
 }

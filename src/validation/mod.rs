@@ -42,8 +42,8 @@ use crate::validation::profile::Profiles;
 
 pub use catalogue::{Catalogue, Example, Rule, Setting, Treatment, Weight};
 pub use codes::{
-    CodeChanges, CodeFile, CodeTexts, Codes, CodesError, Cvx, CvxKind, CvxStatus, Injection,
-    Lookup, Mvx, Ndc, TableId, Vis,
+    CodeChanges, CodeEntry, CodeFile, CodeTexts, Codes, CodesError, Cvx, CvxKind, CvxStatus,
+    Injection, Lookup, Mvx, Ndc, TableId, Vis,
 };
 pub use example::{Difference, differences, edited};
 pub use header::{ProcessingRules, check_any_header, check_header};

@@ -249,6 +249,24 @@ pub(super) fn table_names() -> impl Iterator<Item = &'static str> {
     of_fields.chain(of_components).flat_map(|cell| cell.split(':')).filter(|name| !name.is_empty())
 }
 
+/// The code tables that elements are bound to, each with the place and the name of one: `PID-8 Administrative Sex`.
+pub(super) fn uses() -> Vec<(&'static str, String)> {
+    let mut uses = vec![];
+    for (text, column, mark) in [(SEGMENTS, 8, '-'), (DATATYPES, 7, '.')] {
+        for row in rows(text) {
+            let (Some([of, number, name]), Some(tables)) =
+                (row.first_chunk::<3>(), row.get(column))
+            else {
+                continue;
+            };
+            let told = format!("{}{mark}{number} {name}", of.trim_end_matches("_IZ"));
+            let tables = tables.split(':').filter(|table| !table.is_empty());
+            uses.extend(tables.map(|table| (table, told.clone())));
+        }
+    }
+    uses
+}
+
 /// The rows of a table: without comments and header, split at the commas.
 fn rows(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines()

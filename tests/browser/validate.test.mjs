@@ -55,3 +55,16 @@ world.test('rules are searched and read', async (page) => {
   await visit(page, '/rules?q=no-such-thing');
   await check(page, 'rules-none');
 });
+
+world.test('codes are looked up', async (page) => {
+  await visit(page, '/codes');
+  await check(page, 'codes');
+  await visit(page, '/codes?q=no-such-thing');
+  await check(page, 'codes-none');
+  await visit(page, '/codes/CVX?page=2');
+  await check(page, 'code-table');
+  await visit(page, '/codes/HL70001');
+  await check(page, 'code-table-short');
+  await visit(page, '/codes/CVX?q=zzz');
+  await check(page, 'code-table-none');
+});

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
-use izportal::domain::{LinkStatus, SiteId, SiteKind, SiteStatus};
+use izportal::domain::{LinkStatus, Role, SiteId, SiteKind, SiteStatus, Timestamp};
 use izportal::store::AuditFilter;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ async fn validate(app: &TestApp, key: &str, media: &str, body: String) -> (u16, 
     (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
 }
 
-async fn document(app: &TestApp) -> Value {
+pub(crate) async fn document(app: &TestApp) -> Value {
     let page = app.fetch(Method::GET, "/api/v1/openapi.json").await;
     assert_eq!((page.status, page.header("content-type")), (200, "application/json"));
     serde_json::from_str(&page.text).unwrap()
@@ -129,7 +130,7 @@ async fn a_program_reads_the_messages_of_its_site_and_of_no_other() {
         messages.map(|one| one["control_id"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!((names(&all), names(&rest)), (vec!["A3".into(), "A2".into()], vec!["A1".into()]));
-    assert_eq!(rest["next"], Value::Null);
+    assert_eq!((&rest["next"], &all["looked_until"]), (&Value::Null, &Value::Null));
     assert_eq!(names(&ask(app, &key, "/messages?control_id=A1").await.1), ["A1"]);
     assert_eq!(names(&ask(app, &key, "/messages?state=refused").await.1), [""; 0]);
     assert_eq!(names(&ask(app, &key, "/messages?from=2100-01-01T00:00:00Z").await.1), [""; 0]);
@@ -203,6 +204,78 @@ async fn a_sending_facility_sees_its_clients_and_how_far_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_read_and_issued_for_the_site_of_the_key_alone() {
+    let clinic = Clinic::open().await;
+    let app = &clinic.app;
+    let (browser, path, key) = keyed(&clinic, "DE-000001", "statements-read").await;
+    let (_, other) = make(&browser, &path, "sites-read").await;
+    clinic.direct("DE-000002").await;
+
+    let (status, told) = ask(app, &key, "/sites/DE-000001/statement").await;
+    assert_eq!((status, &told["facts"]["site"]), (200, &json!("DE-000001")), "{told}");
+    let year = told["facts"]["year"].as_i64().unwrap();
+    assert_eq!(told["years"], json!([year]));
+    assert_eq!(told["facts"]["engagement"], "production");
+    for (question, expected) in [
+        (format!("DE-000001/statement?year={year}"), 200),
+        ("DE-000001/statement?year=1999".to_owned(), 404),
+        ("DE-000001/statement?year=last".to_owned(), 400),
+        ("DE-000002/statement".to_owned(), 404),
+        ("no/statement".to_owned(), 404),
+    ] {
+        assert_eq!(ask(app, &key, &format!("/sites/{question}")).await.0, expected, "{question}");
+    }
+    assert_eq!(ask(app, &other, "/sites/DE-000001/statement").await.0, 403);
+    let site: SiteId = "DE-000001".parse().unwrap();
+    assert!(app.store().statement_list(site.clone()).await.unwrap().is_empty());
+
+    let url = format!("{}/api/v1/sites/DE-000001/statement", app.app.public_url);
+    let asked = app.http.get(url).bearer_auth(&key).header("Accept", "application/pdf");
+    let pdf = asked.send().await.unwrap();
+    assert_eq!(
+        (pdf.status().as_u16(), &pdf.headers()["content-type"]),
+        (200, &"application/pdf".parse().unwrap())
+    );
+    assert!(pdf.bytes().await.unwrap().starts_with(b"%PDF-"));
+    assert_eq!(app.store().statement_list(site).await.unwrap().len(), 1);
+    let filter =
+        AuditFilter { object: Some("site DE-000001".to_owned()), ..AuditFilter::default() };
+    let trail = app.store().audit_list(filter, 10).await.unwrap();
+    let issued = trail.iter().find(|one| one.action == "statement.issue").unwrap();
+    assert!(issued.actor.starts_with("api-key "), "{issued:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_life_of_a_key_is_told_to_those_who_answer_for_the_site() {
+    let clinic = Clinic::open().await;
+    let (organization, site, _) = clinic.direct("DE-000001").await;
+    clinic.person(organization, "de@example.org", Role::DataExchange).await;
+    clinic.person(organization, "qa@example.org", Role::DxQa).await;
+    let (browser, path, _) = of_site(&clinic, site, "messages-read").await;
+    let now = Timestamp::now();
+    let day = Duration::from_hours(24);
+
+    let mut told = vec![];
+    for days in 0..31 {
+        let number = clinic.sites.tell_key_expiries(now.plus(day * days)).await.unwrap();
+        told.extend((number > 0).then_some(30 - days));
+    }
+    let list = browser.visit(&path).await;
+    let number = list.html.split("/keys/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    browser.submit(&format!("{path}/{number}/revoke"), &[]).await.says(&["Revoked"]);
+
+    assert_eq!(told, [14, 3]);
+    let expected = ["api-key-made", "api-key-ending", "api-key-ending", "api-key-revoked"];
+    for email in [format!("rep{organization}@example.org"), "de@example.org".to_owned()] {
+        let mut letters = clinic.letters(&email).await;
+        letters.retain(|kind| kind.starts_with("api-key"));
+        assert_eq!(letters, expected, "{email}");
+    }
+    let of_others = clinic.letters("qa@example.org").await;
+    assert!(!of_others.iter().any(|kind| kind.starts_with("api-key")), "{of_others:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_judged_for_a_program_and_forgotten() {
     let clinic = Clinic::open().await;
     let app = &clinic.app;
@@ -264,7 +337,7 @@ async fn the_description_names_every_route_and_no_other() {
     }
 
     assert_eq!(described, served);
-    assert_eq!(served.len(), 6);
+    assert_eq!(served.len(), 7);
     for (path, method) in served {
         let url = format!("{}{}", app.app.public_url, path.replace("{id}", "DE-000001"));
         let method: Method = method.to_uppercase().parse().unwrap();
@@ -291,6 +364,7 @@ async fn answers_are_as_described() {
         ("/messages/{id}", format!("/messages/{id}?body=true")),
         ("/sites", "/sites".to_owned()),
         ("/sites/{id}", "/sites/DE-000001".to_owned()),
+        ("/sites/{id}/statement", "/sites/DE-000001/statement".to_owned()),
         ("/status", "/status".to_owned()),
     ] {
         let (status, answer) = ask(app, &key, &question).await;
@@ -307,7 +381,7 @@ async fn answers_are_as_described() {
 
 /// Fails unless a value is as a schema says: types, words, and no field that is not described.
 #[track_caller]
-fn fits(document: &Value, schema: &Value, value: &Value, place: &str) {
+pub(crate) fn fits(document: &Value, schema: &Value, value: &Value, place: &str) {
     if let Err(problem) = check(document, schema, value, place) {
         panic!("{problem}");
     }

@@ -1,4 +1,5 @@
-//! Code tables through the real binary: checked, loaded, listed, and taken by the service at its next start.
+//! Code tables through the real binary: checked, loaded, listed, and taken by the service at its next start; and as
+//! pages for everybody.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::program::{
     Installation, Served, error_text, exit_code, files_under, output_text, run,
 };
-use crate::support::{Sender, errors, msa, vxu};
+use crate::support::{Sender, TestApp, errors, msa, vxu};
 
 /// A built-in table with another date; `changes` are applied to its text in order.
 fn table(name: &str, date: &str, changes: &[(&str, &str)]) -> String {
@@ -248,4 +249,59 @@ async fn the_service_knows_a_loaded_vaccine_from_its_next_start_on() {
     assert!(unknown[0][4].contains("is not in table CVX"), "{unknown:?}");
     assert_eq!(before_restart, newer);
     assert_eq!((newer_after, unknown_after), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_looks_codes_up() {
+    let app = TestApp::start().await;
+    let visitor = app.browser();
+
+    visitor.visit("/codes").await.is_at("/codes").says(&[
+        "HL70001",
+        "HL7 table 0001",
+        "PID-8",
+        "CVX",
+    ]);
+    let found = visitor.visit("/codes?q=pid-8").await;
+    found.says(&["HL70001"]);
+    assert!(!found.html.contains("href=\"/codes/HL70163\""));
+    visitor.visit("/codes?q=no-such-thing").await.says(&["No table was found"]);
+    visitor.visit("/codes/hl70001").await.says(&["HL7 table 0001", "Female", "PID-8"]);
+
+    let first = visitor.visit("/codes/CVX").await;
+    first.says(&["Page 1 of 4", "DTaP"]);
+    assert!(first.html.contains("href=\"/codes/CVX?page=2\""), "{}", first.html);
+    visitor.visit("/codes/CVX?page=2").await.says(&["Page 2 of 4"]);
+    visitor.visit("/codes/CVX?page=99").await.says(&["Page 4 of 4"]);
+    let searched = visitor.visit("/codes/CVX?q=meningococcal+b").await;
+    searched.says(&["MenB"]);
+    assert!(!searched.text().contains("DTaP"));
+    visitor.visit("/codes/CVX?q=zzz").await.says(&["No code was found"]);
+
+    let file = visitor.ask("/codes/CVX/codes.csv").await;
+    assert_eq!(file.headers["cache-control"], "public, max-age=3600");
+    assert!(!file.headers.contains_key("set-cookie"));
+    assert!(file.html.starts_with("code,label,system,note\n"), "{}", &file.html[..80]);
+    assert!(file.html.lines().count() > 250);
+    for missing in ["/codes/HL79999", "/codes/HL79999/codes.csv", "/codes/CVX/20"] {
+        assert_eq!(visitor.visit(missing).await.status, 404, "{missing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_and_findings_lead_to_the_tables_that_they_name() {
+    let app = TestApp::start().await;
+    let visitor = app.browser();
+
+    let rule = visitor.visit("/rules/CODE").await;
+    assert!(rule.html.contains("href=\"/codes/HL70"), "{}", rule.html);
+    visitor.visit("/validate").await;
+    let message = vxu("A1", &[("|20250115|F|", "|20250115|Q|")]);
+    let fields = [("message", message.as_str())];
+    let judged = visitor.upload_with("/validate", &fields, "", b"").await;
+    assert!(
+        judged.html.contains("<a href=\"/codes/HL70001\">codes of HL70001</a>"),
+        "{}",
+        judged.text()
+    );
 }

@@ -15,10 +15,12 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("client", "domain soap"),
     ("backends", "client domain hl7 soap"),
     ("gateway", "backends client domain hl7 store validation"),
+    ("hooks", "client domain store"),
     ("mail", "domain store"),
-    ("endpoint", "domain gateway hl7 soap store validation"),
+    ("endpoint", "domain gateway hl7 paper soap store validation"),
     ("sites", "domain hl7 mail store validation"),
-    ("portal", "domain gateway hl7 sites store validation"),
+    ("paper", "domain"),
+    ("portal", "domain gateway hl7 paper sites store validation"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 

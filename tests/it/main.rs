@@ -45,6 +45,7 @@
 //! - `submit`: a good call and its reply; idempotency
 //! - `transport`: HTTP and TLS under a call
 //! - `validate`: messages judged without sending them, the list of rules, the pages that show both
+//! - `webhooks`: programs are told, signed, again until they have it, never inside, never of a patient
 //! - `wsdl`: the description that is served
 #![expect(
     clippy::unwrap_used,
@@ -104,4 +105,5 @@ mod submit;
 mod transport;
 mod validate;
 mod validate_page;
+mod webhooks;
 mod wsdl;

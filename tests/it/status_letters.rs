@@ -511,3 +511,43 @@ async fn everybody_chooses_for_the_sites_that_are_theirs() {
     assert!(letters(&clinic, "de@example.org").await.is_empty());
     clinic.app.app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_keys_and_webhooks_is_told() {
+    let clinic = clinic("").await;
+    let (organization, id) = site(&clinic, SiteStatus::Production).await;
+    let person = clinic.person(organization, "rep@example.org", Role::Representative).await;
+    let base = format!("/organization/{organization}/sites/{id}");
+    let (keys, hooks) = (format!("{base}/keys"), format!("{base}/webhooks"));
+    person.browser.visit(&keys).await;
+    let fields = [("name", "Nightly report"), ("scopes", "messages-read"), ("days", "30")];
+    person.browser.post(&keys, &fields).await;
+    let now = Timestamp::now();
+    let soon = now.plus(Duration::from_hours(24 * 17));
+    assert_eq!(clinic.sites.tell_key_expiries(soon).await.unwrap(), 1);
+    let key = clinic.app.store().api_key_list(organization, id.clone()).await.unwrap().remove(0);
+    person.browser.visit(&keys).await;
+    person.browser.submit(&format!("{keys}/{}/revoke", key.id), &[]).await;
+    person.browser.visit(&hooks).await;
+    let url = ("url", "https://hie.example/hook");
+    let fields = [url, ("description", "HIE engine"), ("events", "site.link")];
+    person.browser.post(&hooks, &fields).await;
+    let failing = "UPDATE webhook SET failing_since = '2026-01-15 12:00:00'";
+    clinic.app.database.change(&clinic.app.config.data_dir, failing);
+    assert_eq!(clinic.sites.stop_failing_webhooks(now).await.unwrap(), 1);
+    let hook = clinic.app.store().webhook_list(organization, id).await.unwrap().remove(0);
+
+    let all = letters(&clinic, "rep@example.org").await;
+    let kinds: Vec<&str> = all.iter().map(|one| one.kind.as_str()).collect();
+    let expected = ["api-key-made", "api-key-ending", "api-key-revoked", "webhook-stopped"];
+    assert_eq!(kinds, expected, "{all:#?}");
+    let replaced = [
+        (key.expires_at.pacific_text(), "WHEN"),
+        (hook.id.to_string(), "WEBHOOK"),
+        (format!("/organization/{organization}/"), "/organization/N/"),
+    ];
+    for letter in &all {
+        assert_snapshot(&letter.kind, letter, &replaced);
+    }
+    clinic.app.app.stop().await;
+}

@@ -15,7 +15,7 @@ use crate::domain::{ClientKeyPin, MessageId, MessageState, Timestamp};
 use crate::endpoint::Endpoint;
 use crate::endpoint::api::{Problem, address_of, answer, bearer, found, problem, program, refusal};
 use crate::gateway::{Inquirer, InquiryError, MessageOutcome, MessagePage};
-use crate::store::SiteMessages;
+use crate::store::MessageSearch;
 
 /// The header that may name the facility ID of the credential.
 const FACILITY: &str = "Facility-ID";
@@ -93,16 +93,18 @@ pub(super) async fn list(request: HttpRequest, endpoint: web::Data<Endpoint>) ->
         Ok(who) => who,
         Err(error) => return refusal(&error),
     };
-    match filter(question, who.site().clone()) {
-        Ok(filter) => answer(&endpoint.gateway.site_messages(&who, filter).await),
+    match search(question) {
+        Ok((search, after, limit)) => {
+            answer(&endpoint.gateway.site_messages(&who, search, after, limit).await)
+        }
         Err(name) => {
             problem(StatusCode::BAD_REQUEST, format!("The parameter {name} cannot be read."))
         }
     }
 }
 
-/// What is asked for; or the name of the parameter that cannot be read.
-fn filter(question: Question, of: crate::domain::SiteId) -> Result<SiteMessages, &'static str> {
+/// What is asked for, where the page begins, and how long it is; or the name of the parameter that cannot be read.
+fn search(question: Question) -> Result<(MessageSearch, Option<MessageId>, i64), &'static str> {
     fn read<T: std::str::FromStr>(
         text: Option<String>,
         name: &'static str,
@@ -113,16 +115,15 @@ fn filter(question: Question, of: crate::domain::SiteId) -> Result<SiteMessages,
     if !(1..=MOST).contains(&limit) {
         return Err("limit");
     }
-    Ok(SiteMessages {
-        of,
+    let search = MessageSearch {
+        control_id: question.control_id,
         site: read(question.site, "site")?,
         state: read(question.state, "state")?,
-        control_id: question.control_id,
         from: moment(question.from.as_deref(), "from")?,
-        to: moment(question.to.as_deref(), "to")?,
-        after: read(question.after, "after")?,
-        limit,
-    })
+        until: moment(question.to.as_deref(), "to")?,
+        ..MessageSearch::default()
+    };
+    Ok((search, read(question.after, "after")?, limit))
 }
 
 fn moment(text: Option<&str>, name: &'static str) -> Result<Option<Timestamp>, &'static str> {

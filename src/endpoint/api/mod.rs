@@ -29,6 +29,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/api/v1/messages/{id}", web::get().to(messages::one))
         .route("/api/v1/sites", web::get().to(sites::list))
         .route("/api/v1/sites/{id}", web::get().to(sites::one))
+        .route("/api/v1/sites/{id}/statement", web::get().to(sites::statement))
         .route("/api/v1/status", web::get().to(sites::status))
         .route("/api/v1/validate", web::post().to(validate::judge))
         .route("/api/v1/{tail:.*}", web::route().to(unknown));

@@ -114,7 +114,13 @@ impl Names {
                 format!("{} sends for {}", self.site(facility), self.site(site))
             }),
             Some(("organization", _)) => Some(self.organization.clone()),
+            Some(("api-key", key)) => {
+                key.split_once(' ').map(|(site, _)| format!("A key of {}", self.site(site)))
+            }
             Some(("site", id)) => Some(self.site(id)),
+            Some(("webhook", hook)) => {
+                hook.split_once(' ').map(|(site, _)| format!("A webhook of {}", self.site(site)))
+            }
             _ => None,
         };
         named.unwrap_or_else(|| capital(object))

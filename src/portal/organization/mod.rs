@@ -19,8 +19,8 @@ mod progress;
 mod quality;
 mod requests;
 mod statement;
-mod statement_pdf;
 mod users;
+mod webhooks;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -55,7 +55,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(clients::routes)
         .configure(quality::routes)
         .configure(requests::routes)
-        .configure(users::routes);
+        .configure(users::routes)
+        .configure(webhooks::routes);
 }
 
 /// Why a handler answers otherwise than it would.
@@ -269,6 +270,7 @@ fn said(visit: &Visit) -> Option<&'static str> {
         "both" => {
             Some("Your changes hold, except those that CDPH decides. You find them under Requests.")
         }
+        "called" => Some("The call is on its way. What came of it shows below within seconds."),
         "capped" => Some("This person has had many e-mails already. Try again tomorrow."),
         "changed" => Some("Your changes hold."),
         "forgotten" => Some("The search is deleted."),

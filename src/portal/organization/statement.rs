@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use crate::domain::{Permission, SiteId, StatementFacts, StatementRecord};
+use crate::paper::{Paper, TRIAL};
 use crate::portal::organization::{
-    Answer, Place, base, done, instead, layout, member, place, site_id, statement_pdf,
+    Answer, Place, base, done, instead, layout, member, place, site_id,
 };
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -63,26 +64,6 @@ async fn preview(visit: Visit, path: web::Path<(String, String)>) -> Answer {
         may_issue: !member.only_looks(),
     }))
 }
-
-/// A statement as it stands on paper.
-pub(in crate::portal) struct Paper {
-    /// When it was issued.
-    pub(in crate::portal) issued: String,
-    /// The code, in groups.
-    pub(in crate::portal) code: String,
-    /// Where the code is entered.
-    pub(in crate::portal) verify: String,
-    /// The facts.
-    pub(in crate::portal) rows: Vec<(String, String)>,
-    /// The year.
-    pub(in crate::portal) year: i32,
-    /// Whether no regional registry is connected, so that it proves nothing.
-    pub(in crate::portal) is_trial: bool,
-}
-
-/// What stands on a statement of a trial.
-pub(in crate::portal) const TRIAL: &str =
-    "This comes from a trial of the portal. It proves nothing.";
 
 #[derive(Template)]
 #[template(path = "org_statement_issued.html")]
@@ -142,7 +123,7 @@ fn download(record: &StatementRecord, paper: &Paper) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/pdf")
         .insert_header(("Content-Disposition", format!("attachment; filename=\"{name}\"")))
-        .body(statement_pdf::of(paper))
+        .body(paper.pdf())
 }
 
 fn file_name(site: &SiteId, year: i32) -> String {

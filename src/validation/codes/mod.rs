@@ -5,6 +5,7 @@
 //! `schemas/codes` names its own source and date. Procedure codes of the AMA are not among them.
 
 mod injection;
+mod listing;
 mod lots;
 mod ndc;
 mod read;
@@ -19,6 +20,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use injection::Injection;
 pub(super) use injection::thousandths;
+pub use listing::CodeEntry;
 pub use ndc::Ndc;
 pub use read::{CodeChanges, CodeTexts, CodesError};
 pub use tables::{Lookup, TableId};

@@ -69,6 +69,11 @@ impl Ndcs {
         Ok(Self { packages: packages.into_iter().collect() })
     }
 
+    /// All packages, by code.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Ndc> {
+        self.packages.iter().map(|(_, package)| package)
+    }
+
     pub(super) fn find(&self, code: &[u8]) -> Option<&Ndc> {
         let number = number_of(code)?;
         let place = self.packages.binary_search_by_key(&number, |(number, _)| *number).ok()?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::CodesError;
 use super::read::{Reading, Row};
+use super::{CodeEntry, CodesError};
 
 /// The table of coding systems.
 const SYSTEMS: &str = "HL70396";
@@ -212,6 +212,51 @@ impl Tables {
         place_of(&self.all, name)
     }
 
+    /// The names of all tables, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|table| &*table.name)
+    }
+
+    /// Whether other codes are allowed, too.
+    pub(super) fn is_open(&self, id: TableId) -> bool {
+        self.table(id).is_some_and(|table| table.open)
+    }
+
+    /// The codes of a table that is kept as rows; those of earlier tables come last.
+    pub(super) fn entries(&self, id: TableId) -> Vec<CodeEntry<'_>> {
+        let Some(table) = self.table(id) else { return vec![] };
+        let rows = self.rows.get(table.rows.clone()).unwrap_or_default().iter();
+        let mut entries: Vec<_> = rows
+            .map(|row| {
+                CodeEntry::new(self.text_of(row), self.label_of(row), self.system(row.system))
+            })
+            .collect();
+        for row in self.prefixes.get(table.prefixes.clone()).unwrap_or_default() {
+            let code = format!("{}*", self.text_of(row));
+            let entry = CodeEntry::new(code, self.label_of(row), self.system(row.system));
+            entries.push(entry.noted("Every code that begins so"));
+        }
+        for alias in self.aliases.get(table.aliases.clone()).unwrap_or_default() {
+            let note = match &*alias.means {
+                "" => "No longer used".into(),
+                means => format!("Recognized; send {means} instead"),
+            };
+            entries
+                .push(CodeEntry::new(&*alias.code, "", self.system(alias.taken_from)).noted(note));
+        }
+        entries
+    }
+
+    fn text_of(&self, row: &CodeRow) -> &str {
+        std::str::from_utf8(self.code(row)).unwrap_or_default()
+    }
+
+    fn label_of(&self, row: &CodeRow) -> &str {
+        let start = usize::try_from(row.start).unwrap_or(usize::MAX);
+        let rest = start.checked_add(usize::from(row.code)).and_then(|at| self.text.get(at..));
+        rest.and_then(|rest| rest.get(..usize::from(row.label))).unwrap_or_default()
+    }
+
     fn table(&self, id: TableId) -> Option<&Table> {
         self.all.get(usize::from(id.0))
     }
@@ -242,8 +287,7 @@ impl Tables {
     pub(super) fn label(&self, id: TableId, code: &[u8]) -> Option<&str> {
         let table = self.table(id)?;
         let row = self.row(table, code).or_else(|| self.prefix(table, code))?;
-        let start = usize::try_from(row.start).ok()?.checked_add(usize::from(row.code))?;
-        self.text.get(start..)?.get(..usize::from(row.label))
+        Some(self.label_of(row))
     }
 
     pub(super) fn system_of(&self, id: TableId) -> Option<&str> {

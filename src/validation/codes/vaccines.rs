@@ -143,6 +143,16 @@ impl Vaccines {
         u16::try_from(place).ok()
     }
 
+    /// All vaccine codes, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Cvx> {
+        self.cvx.iter()
+    }
+
+    /// All makers, in the order of their codes.
+    pub(super) fn all_makers(&self) -> impl Iterator<Item = &Mvx> {
+        self.mvx.iter()
+    }
+
     pub(super) fn cvx(&self, code: &[u8]) -> Option<&Cvx> {
         self.cvx.get(usize::from(self.place(code)?))
     }

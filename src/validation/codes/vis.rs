@@ -58,6 +58,11 @@ impl Statements {
         Ok(Self { all: all.collect(), editions: editions.into() })
     }
 
+    /// All statements, by bar code.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Vis> {
+        self.all.iter()
+    }
+
     pub(super) fn find(&self, barcode: &[u8]) -> Option<&Vis> {
         let place = self.all.binary_search_by(|vis| vis.barcode.as_bytes().cmp(barcode)).ok()?;
         self.all.get(place)

@@ -132,6 +132,11 @@ impl Peer {
         ClientKeyPin::of(&end.subject_public_key_info()).to_string()
     }
 
+    /// Its address on the web, at this host.
+    pub(crate) fn url(&self, host: &str) -> String {
+        format!("https://{host}:{}/hook", self.port)
+    }
+
     /// The keys of a destination of this dialect at this host.
     pub(crate) fn keys(&self, host: &str, dialect: &str) -> String {
         let (port, ca) = (self.port, self.ca());

@@ -3,7 +3,7 @@
 use pdf_writer::{Content, Finish as _, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use crate::domain::StatementFacts;
-use crate::portal::organization::statement::{Paper, TRIAL};
+use crate::paper::{Paper, TRIAL};
 
 /// Width and height of US letter paper, in points.
 const PAPER: (f32, f32) = (612.0, 792.0);
