@@ -252,7 +252,7 @@ async fn email(posted: Posted, member: Member) -> Result<HttpResponse, Trouble> 
     };
     match member.sites().email_change(&member.who, &email, &member.visit.browser()).await {
         Ok(()) => {
-            let text = "Open the link in our letter to the new address within 24 hours.";
+            let text = "Open the link in our e-mail to the new address within 24 hours.";
             Ok(told(&member, "Look into your new mailbox", text))
         }
         Err(error) => member.answer(error, "/account/email"),

@@ -46,7 +46,7 @@ async fn ask(posted: Posted) -> Result<HttpResponse, Trouble> {
             layout: visit.layout("Confirm your e-mail address"),
             text: vec![
                 format!(
-                    "We have sent a letter to {}. Open the link in it within 24 hours.",
+                    "We have sent an e-mail to {}. Open the link in it within 24 hours.",
                     good.get("claimant_email")
                 ),
                 "Nothing is sent to our staff until then.".to_owned(),
@@ -93,7 +93,7 @@ async fn confirm(posted: Posted, token: web::Path<String>) -> Result<HttpRespons
             format!("Its number is {id}. Our staff look at it, and may telephone the Site."),
         ),
     };
-    let then = "You get a letter when it is decided, or when we have a question.".to_owned();
+    let then = "You get an e-mail when it is decided, or when we have a question.".to_owned();
     let page = Notice { layout: visit.layout(title), text: vec![told, then], link: None };
     Ok(visit.page(&page))
 }

@@ -41,7 +41,7 @@ pub(super) struct Words {
 }
 
 /// What is said when an address has had too many letters.
-pub(super) const CAPPED: &str = "We have sent too many letters to this address today. Try again tomorrow, or use another address.";
+pub(super) const CAPPED: &str = "We have sent too many e-mails to this address today. Try again tomorrow, or use another address.";
 
 /// A part of a form in its overview.
 pub(super) struct Part {
@@ -338,7 +338,7 @@ impl Flow {
         };
         let said = match visit.portal().sites.register_again(&draft, visit.by()).await? {
             Submitted::Sent(_) => {
-                "We have sent another letter. The link in the first one does not work any more."
+                "We have sent another e-mail. The link in the first one does not work any more."
             }
             _ => CAPPED,
         };

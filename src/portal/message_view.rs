@@ -264,7 +264,7 @@ fn moments(
     let of_this = events.into_iter().filter(|event| event.message == Some(record.id));
     all.extend(of_this.map(|event| {
         let told =
-            event.told_at.map(|at| format!("Letters about it were written {}", at.pacific_text()));
+            event.told_at.map(|at| format!("E-mails about it were written {}", at.pacific_text()));
         (event.at, happened(event.kind).to_owned(), told)
     }));
     if let Some(at) = delivery.and_then(|one| one.settled_at) {

@@ -241,8 +241,8 @@ async fn forgot(posted: Posted) -> Result<HttpResponse, Trouble> {
 
 async fn forgot_sent(visit: Visit) -> HttpResponse {
     let text = [
-        "If an account has this address, a letter with a link is on its way. Open the link within one hour.",
-        "No letter after some minutes? Look into the folder for spam, or check the address and ask again.",
+        "If an account has this address, an e-mail with a link is on its way. Open the link within one hour.",
+        "No e-mail after some minutes? Look into the folder for spam, or check the address and ask again.",
     ];
     visit.page(&Notice {
         layout: visit.layout("Look into your mailbox"),
@@ -253,8 +253,8 @@ async fn forgot_sent(visit: Visit) -> HttpResponse {
 
 fn dead(visit: &Visit) -> HttpResponse {
     let text = [
-        "Each link opens once and ends after a while. A newer letter replaces an older one.",
-        "Look for a newer letter, or let us mail you another link.",
+        "Each link opens once and ends after a while. A newer e-mail replaces an older one.",
+        "Look for a newer e-mail, or let us mail you another link.",
     ];
     visit.page(&Notice {
         layout: visit.layout("This link does not work any more"),

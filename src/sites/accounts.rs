@@ -91,8 +91,9 @@ impl Sites {
             return Err(AccountError::refused("a user needs a role"));
         }
         if let Some(account) = self.store.account_by_email(new.email.clone()).await? {
-            let known = self.user_again(account, organization, &new.roles, by).await?;
-            return Ok((known, Invited::Known));
+            let known = self.user_again(account, organization, &new.roles, by.clone()).await?;
+            let invited = self.invite(known.id, by).await?;
+            return Ok((known, invited));
         }
         let (token, secret) = self.new_invitation()?;
         let waits = new.roles.iter().all(|role| role.training() == TrainingNeed::Course);
@@ -127,8 +128,12 @@ impl Sites {
                 "this account was closed by the help desk: ask there",
             ));
         }
-        let name = self.store.organization_name(organization).await?;
-        let mut deed = Deed::from(by).with(self.added(&account, &name));
+        let mut deed = Deed::from(by);
+        // Who has no password yet gets another invitation, not a word about signing in.
+        if account.state == AccountState::Active {
+            let name = self.store.organization_name(organization).await?;
+            deed = deed.with(self.added(&account, &name));
+        }
         for role in roles {
             let new = NewMembership { account: account.id, organization, role: *role };
             self.store.membership_grant(new, deed.clone()).await?;

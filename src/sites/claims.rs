@@ -79,7 +79,7 @@ impl Sites {
         let letter = compose("claim-received", format!("Your claim of Site {site} has arrived"))
             .greeting(answers.get("claimant_first_name"))
             .paragraph("The address is confirmed. Our staff look at what you wrote, and may telephone the Site.")
-            .paragraph("You get a letter when it is decided, or when we have a question.")
+            .paragraph("You get an e-mail when it is decided, or when we have a question.")
             .to(email.clone(), &self.footer());
         let new = NewRequest {
             kind: RequestKind::Update,

@@ -268,7 +268,7 @@ fn words(event: StageEvent) -> Option<Words> {
             &[
                 "Two members of our staff agreed: your Site may send to production. It has a credential for production, \
                  beside the one for tests.",
-                "No letter has its password. A representative of your organization signs in, opens the page of the Site, \
+                "No e-mail has its password. A representative of your organization signs in, opens the page of the Site, \
                  and lets it be shown there, once.",
                 "Messages that are sent with the production credential go to the registry of your region. Use MSH-11 P \
                  with it. The test credential goes on working for tests.",
@@ -379,7 +379,7 @@ mod tests {
             "  Site: Harbor Street Pediatrics\n  Site ID: DE-000001\n\n\
              Two members of our staff agreed: your Site may send to production. It\n\
              has a credential for production, beside the one for tests.\n\n\
-             No letter has its password. A representative of your organization signs\n\
+             No e-mail has its password. A representative of your organization signs\n\
              in, opens the page of the Site, and lets it be shown there, once.\n\n\
              Messages that are sent with the production credential go to the registry\n\
              of your region. Use MSH-11 P with it. The test credential goes on\n\

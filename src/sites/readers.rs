@@ -47,8 +47,8 @@ pub struct WishedSite {
 }
 
 impl Sites {
-    /// Those of an organization who may be written to about its Sites. While nobody of them has signed in yet, those who are
-    /// invited: their contact for data exchange may send before.
+    /// Those of an organization who may be written to about its Sites: who has signed in, and its Data Exchange Contact, who
+    /// may have the EHR send before. While nobody of them has signed in, all who are invited.
     pub(super) async fn readers_of(
         &self,
         organization: OrganizationId,
@@ -64,7 +64,8 @@ impl Sites {
         };
         let mut readers: Vec<Reader> = members.into_iter().map(reader).filter(hears).collect();
         if readers.iter().any(|one| one.account.state == AccountState::Active) {
-            readers.retain(|one| one.account.state == AccountState::Active);
+            let has_ehr_send = |one: &Reader| one.roles.contains(&Role::DataExchange);
+            readers.retain(|one| one.account.state == AccountState::Active || has_ehr_send(one));
         }
         Ok(readers)
     }
@@ -87,7 +88,7 @@ impl Sites {
     /// Ends a letter about a Site: where to choose, and to whom it goes.
     pub(super) fn addressed(&self, letter: Composition, to: &Account) -> crate::domain::Letter {
         letter
-            .link("Choose which letters you get", self.url("/account/letters"))
+            .link("Choose which e-mails you get", self.url("/account/letters"))
             .to(to.email.clone(), &self.footer())
     }
 

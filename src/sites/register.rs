@@ -455,10 +455,10 @@ impl Told<'_> {
     const fn step(&self) -> &'static str {
         match self {
             Self::Elsewhere => {
-                "The password of the test credential is in the letter to the Data Exchange Contact. The portal gives another one."
+                "The password of the test credential is in the e-mail to the Data Exchange Contact. The portal gives another one."
             }
             Self::Here(_) => {
-                "The password of the test credential is in this letter: put it into your EHR, then delete the letter. The portal gives another one."
+                "The password of the test credential is in this e-mail: put it into your EHR, then delete the e-mail. The portal gives another one."
             }
             Self::Shown => {
                 "Let the portal show the password of the test credential. It is shown once and never mailed."
@@ -492,7 +492,7 @@ fn confirmation(
         format!("{} is registered: Site ID {}", made.name, made.site),
     )
     .greeting(&person.first_name)
-    .paragraph("The registration for data exchange is confirmed. Keep this letter.")
+    .paragraph("The registration for data exchange is confirmed. Keep this e-mail.")
     .facts(facts);
     let letter = if person.sets_password {
         letter.link("Set your password", format!("{base}/set-password/{}", link.reveal()))

@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 
 use crate::domain::{LinkStatus, SiteId, SiteProgress};
+use crate::store::progress::{ProgressRow, from_row as progress_of, progress};
 use crate::store::schema::{site_link, site_progress};
-use crate::store::tally::{ProgressRow, from_row as progress_of, progress};
 use crate::store::{Store, StoreError};
 
 /// Client Sites of a Sending Facility that are told of.

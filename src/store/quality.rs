@@ -1,18 +1,60 @@
-//! Sums of counts over some time, for the pages that compare many Sites, and the clients of a Sending Facility.
+//! Counts by day read back, and their sums over some time, for the pages about data quality; the clients of a Sending
+//! Facility.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::domain::{
-    LinkStatus, OrganizationId, RegionCode, Site, SiteId, SiteKind, SiteLink, Timestamp,
+    Environment, LinkStatus, OrganizationId, RegionCode, Site, SiteId, SiteKind, SiteLink, Tally,
+    TallyScope, Timestamp,
 };
-use crate::store::connection::on_either;
+use crate::store::connection::{DbConnection, on_either};
 use crate::store::owned::site_of;
-use crate::store::schema::{site, site_link, tally};
+use crate::store::schema::{finding_tally, site, site_link, tally};
 use crate::store::site::{Row, from_row};
-use crate::store::tally::TallyFilter;
 use crate::store::{Store, StoreError};
+
+/// Counts of a subject since the beginning of a day or hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TallyRow {
+    /// Whose.
+    pub subject: String,
+    /// Test or production.
+    pub environment: Environment,
+    /// The first moment of the day (of [`TallyScope::RegionHour`]: of the hour), UTC.
+    pub since: Timestamp,
+    /// The counts.
+    pub tally: Tally,
+}
+
+/// How often a rule found something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingCount {
+    /// The rule.
+    pub rule: String,
+    /// Where, such as `PID-11.5`.
+    pub place: String,
+    /// ERR-4.
+    pub severity: String,
+    /// How often.
+    pub number: i64,
+}
+
+/// Which counts are asked for.
+#[derive(Debug, Clone)]
+pub struct TallyFilter {
+    /// Of what.
+    pub scope: TallyScope,
+    /// Of which one; none: all of the scope.
+    pub subject: Option<String>,
+    /// Test or production.
+    pub environment: Environment,
+    /// From this moment on.
+    pub from: Timestamp,
+    /// Before this moment.
+    pub until: Timestamp,
+}
 
 /// What the messages of a subject came to in some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,4 +180,97 @@ impl Store {
         })
         .await
     }
+
+    /// Counts by subject and day (or hour), in the order of both.
+    pub async fn tally_list(&self, filter: TallyFilter) -> Result<Vec<TallyRow>, StoreError> {
+        let among = filter.subject.clone().map(|subject| vec![subject]);
+        self.read(move |conn| tally_rows(conn, &filter, among.as_deref())).await
+    }
+
+    /// The same of several subjects.
+    pub async fn tally_list_among(
+        &self,
+        filter: TallyFilter,
+        among: Vec<String>,
+    ) -> Result<Vec<TallyRow>, StoreError> {
+        self.read(move |conn| tally_rows(conn, &filter, Some(&among))).await
+    }
+
+    /// The rules that found most, most first.
+    pub async fn finding_counts(
+        &self,
+        filter: TallyFilter,
+        limit: i64,
+    ) -> Result<Vec<FindingCount>, StoreError> {
+        let among = filter.subject.clone().map(|subject| vec![subject]);
+        self.read(move |conn| finding_sums(conn, &filter, among.as_deref(), limit)).await
+    }
+
+    /// The same of several subjects together.
+    pub async fn finding_counts_among(
+        &self,
+        filter: TallyFilter,
+        among: Vec<String>,
+        limit: i64,
+    ) -> Result<Vec<FindingCount>, StoreError> {
+        self.read(move |conn| finding_sums(conn, &filter, Some(&among), limit)).await
+    }
+}
+
+fn tally_rows(
+    conn: &mut DbConnection,
+    filter: &TallyFilter,
+    among: Option<&[String]>,
+) -> Result<Vec<TallyRow>, StoreError> {
+    type Row = (String, Environment, Timestamp, String);
+    let rows: Vec<Row> = on_either!(conn, conn => {
+        let mut query = tally::table
+            .filter(tally::scope.eq(filter.scope))
+            .filter(tally::environment.eq(filter.environment))
+            .filter(tally::since.ge(filter.from))
+            .filter(tally::since.lt(filter.until))
+            .order((tally::subject.asc(), tally::since.asc()))
+            .select((tally::subject, tally::environment, tally::since, tally::counts))
+            .into_boxed();
+        if let Some(among) = among {
+            query = query.filter(tally::subject.eq_any(among));
+        }
+        query.load(conn)?
+    });
+    let told = |(subject, environment, since, counts): Row| TallyRow {
+        subject,
+        environment,
+        since,
+        tally: serde_json::from_str(&counts).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(told).collect())
+}
+
+fn finding_sums(
+    conn: &mut DbConnection,
+    filter: &TallyFilter,
+    among: Option<&[String]>,
+    limit: i64,
+) -> Result<Vec<FindingCount>, StoreError> {
+    type Row = (String, String, String, i64);
+    let key = (finding_tally::rule, finding_tally::location, finding_tally::severity);
+    let sum = || sql::<BigInt>("CAST(SUM(number) AS BIGINT)");
+    let rows: Vec<Row> = on_either!(conn, conn => {
+        let mut query = finding_tally::table
+            .filter(finding_tally::scope.eq(filter.scope))
+            .filter(finding_tally::environment.eq(filter.environment))
+            .filter(finding_tally::since.ge(filter.from))
+            .filter(finding_tally::since.lt(filter.until))
+            .group_by(key)
+            .order((sum().desc(), finding_tally::rule.asc(), finding_tally::location.asc()))
+            .select((finding_tally::rule, finding_tally::location, finding_tally::severity, sum()))
+            .limit(limit)
+            .into_boxed();
+        if let Some(among) = among {
+            query = query.filter(finding_tally::subject.eq_any(among));
+        }
+        query.load(conn)?
+    });
+    let told = |(rule, place, severity, number)| FindingCount { rule, place, severity, number };
+    Ok(rows.into_iter().map(told).collect())
 }

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::store::connection::DbConnection;
 use crate::store::schema::{message, statement, tally};
-use crate::store::{Deed, Store, StoreError, owned, profile, site, stage, tally as tallies};
+use crate::store::{Deed, Store, StoreError, owned, profile, progress, site, stage};
 
 /// A day of the counts.
 const DAY: Duration = Duration::from_hours(24);
@@ -81,12 +81,12 @@ fn first_test(
 
 fn facts(conn: &mut DbConnection, id: &SiteId, year: i32) -> Result<StatementFacts, StoreError> {
     let site = site::by_id(conn, id)?;
-    let first_test = tallies::progress(conn, id)?.first_test;
+    let first_test = progress::progress(conn, id)?.first_test;
     let sources = StatementSources {
         organization: owned::record(conn, site.organization)?.name,
         history: stage::history(conn, id)?,
         first_test: first_test
-            .map(|(at, _, result)| TestFact { on: at.utc().date_naive(), result: Some(result) }),
+            .map(|(at, _, result)| TestFact { on: at.pacific().date(), result: Some(result) }),
         test_of_year: test_of_year(conn, id, year)?,
         answers: profile::site_answers(conn, id)?,
         site,

@@ -1,4 +1,5 @@
-//! Counting messages after the fact: roll-ups by day, the progress of Sites, and the events that letters are written from.
+//! Counting messages after the fact: roll-ups by day (`quality` reads them back), the progress of Sites, and the events
+//! that letters are written from.
 //!
 //! The message path writes none of this. A worker reads what has come in and what was settled since its mark, a batch at a
 //! time, and writes counts and mark in one transaction; two nodes that count at once find out by the mark.
@@ -7,21 +8,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{NaiveTime, Timelike as _};
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 
 use crate::domain::{
     By, Content, Criteria, DeliveryState, Environment, MessageId, MessageState, RECENT_TESTS,
-    RegionCode, Scenarios, SiteEvent, SiteEventKind, SiteId, SiteKind, SiteProgress, SiteStatus,
-    StageEvent, Tally, TallyScope, Timestamp, finding_place,
+    RegionCode, SiteEventKind, SiteId, SiteKind, SiteProgress, SiteStatus, StageEvent, Tally,
+    TallyScope, Timestamp, finding_place,
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::directory::Directory;
+use crate::store::progress::{keep_progress, progress, recent};
 use crate::store::schema::{
-    delivery, diagnostic, finding_tally, message, site, site_event, site_profile, site_progress,
-    tally, tally_mark,
+    delivery, diagnostic, finding_tally, message, site, site_event, site_profile, tally, tally_mark,
 };
 use crate::store::{Store, StoreError, stage, webhook_call};
 
@@ -33,47 +32,6 @@ const SWEPT: i64 = 200;
 
 /// A message may be committed after one with a later identifier; only what is older than this is counted.
 const MARGIN: Duration = Duration::from_secs(3);
-
-/// Counts of a subject since the beginning of a day or hour.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TallyRow {
-    /// Whose.
-    pub subject: String,
-    /// Test or production.
-    pub environment: Environment,
-    /// The first moment of the day (of [`TallyScope::RegionHour`]: of the hour), UTC.
-    pub since: Timestamp,
-    /// The counts.
-    pub tally: Tally,
-}
-
-/// How often a rule found something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FindingCount {
-    /// The rule.
-    pub rule: String,
-    /// Where, such as `PID-11.5`.
-    pub place: String,
-    /// ERR-4.
-    pub severity: String,
-    /// How often.
-    pub number: i64,
-}
-
-/// Which counts are asked for.
-#[derive(Debug, Clone)]
-pub struct TallyFilter {
-    /// Of what.
-    pub scope: TallyScope,
-    /// Of which one; none: all of the scope.
-    pub subject: Option<String>,
-    /// Test or production.
-    pub environment: Environment,
-    /// From this moment on.
-    pub from: Timestamp,
-    /// Before this moment.
-    pub until: Timestamp,
-}
 
 type Mark = (i64, Option<Timestamp>, i64);
 
@@ -362,67 +320,6 @@ fn read_settled(
     Ok(rows.into_iter().filter_map(told).collect())
 }
 
-pub(super) type ProgressRow = (
-    SiteId,
-    Option<Timestamp>,
-    Option<MessageId>,
-    Option<String>,
-    Option<Timestamp>,
-    i64,
-    i64,
-    i64,
-    i64,
-    Option<Timestamp>,
-    Option<Timestamp>,
-);
-
-pub(super) fn from_row(row: ProgressRow) -> SiteProgress {
-    let (site, at, message, code, last_test_at, tests, tests_accepted, run, scenarios, first, last) =
-        row;
-    SiteProgress {
-        site,
-        first_test: at.zip(message).zip(code).map(|((at, message), code)| (at, message, code)),
-        last_test_at,
-        tests,
-        tests_accepted,
-        clean_run: run,
-        scenarios: Scenarios::from_bits(scenarios),
-        first_production_at: first,
-        last_production_at: last,
-    }
-}
-
-/// How far a Site is; nothing is known of one that has sent nothing.
-pub(super) fn progress(conn: &mut DbConnection, id: &SiteId) -> Result<SiteProgress, StoreError> {
-    let row = site_progress::table.find(id).first::<ProgressRow>(conn).optional()?;
-    Ok(row.map_or_else(|| SiteProgress::none(id.clone()), from_row))
-}
-
-fn keep_progress(conn: &mut DbConnection, new: &SiteProgress) -> Result<(), StoreError> {
-    let (first_at, first_message, first_code) = match &new.first_test {
-        Some((at, message, code)) => (Some(*at), Some(*message), Some(code.as_str())),
-        None => (None, None, None),
-    };
-    let values = (
-        site_progress::first_test_at.eq(first_at),
-        site_progress::first_test_message.eq(first_message),
-        site_progress::first_test_code.eq(first_code),
-        site_progress::last_test_at.eq(new.last_test_at),
-        site_progress::tests.eq(new.tests),
-        site_progress::tests_accepted.eq(new.tests_accepted),
-        site_progress::clean_run.eq(new.clean_run),
-        site_progress::scenarios.eq(new.scenarios.bits()),
-        site_progress::first_production_at.eq(new.first_production_at),
-        site_progress::last_production_at.eq(new.last_production_at),
-    );
-    if diesel::update(site_progress::table.find(&new.site)).set(values).execute(conn)? == 0 {
-        diesel::insert_into(site_progress::table)
-            .values((site_progress::site_id.eq(&new.site), values))
-            .execute(conn)?;
-    }
-    Ok(())
-}
-
 fn note_event(
     conn: &mut DbConnection,
     site: &SiteId,
@@ -469,46 +366,6 @@ fn moved(progress: &mut SiteProgress, one: &Received) -> Option<SiteEventKind> {
     }
     progress.clean_run = if good { progress.clean_run + 1 } else { 0 };
     told
-}
-
-/// Counts of the latest messages of a Site in an environment, newest first: at most `limit`, none older than `from`.
-fn recent(
-    conn: &mut DbConnection,
-    id: &SiteId,
-    environment: Environment,
-    from: MessageId,
-    limit: i64,
-) -> Result<Tally, StoreError> {
-    type Row = (MessageId, String, MessageState, String, i64);
-    let columns =
-        (message::id, message::message_type, message::state, message::ack_code, message::content);
-    let mut rows = message::table
-        .filter(message::sender_id.eq(id))
-        .filter(message::environment.eq(environment))
-        .filter(message::id.ge(from))
-        .order(message::id.desc())
-        .limit(limit)
-        .select(columns)
-        .load::<Row>(conn)?;
-    rows.extend(
-        message::table
-            .filter(message::site_id.eq(id))
-            .filter(message::site_id.ne(message::sender_id.nullable()))
-            .filter(message::environment.eq(environment))
-            .filter(message::id.ge(from))
-            .order(message::id.desc())
-            .limit(limit)
-            .select(columns)
-            .load::<Row>(conn)?,
-    );
-    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
-    let mut tally = Tally::default();
-    for (_, kind, state, ack_code, content) in rows.iter().take(usize::try_from(limit).unwrap_or(0))
-    {
-        let content = Content::from_bits(*content);
-        tally.count(kind.starts_with("QBP"), *state, ack_code, content);
-    }
-    Ok(tally)
 }
 
 /// A count as it stands in its column.
@@ -679,142 +536,6 @@ impl Store {
         })
         .await
     }
-
-    /// What happened to a Site's messages that its people are told of, newest first.
-    pub async fn site_events(&self, id: SiteId, limit: i64) -> Result<Vec<SiteEvent>, StoreError> {
-        type Row = (i64, SiteId, Timestamp, SiteEventKind, Option<MessageId>, Option<Timestamp>);
-        self.read(move |conn| {
-            let rows = site_event::table
-                .filter(site_event::site_id.eq(&id))
-                .order(site_event::id.desc())
-                .limit(limit)
-                .load::<Row>(conn)?;
-            let told = |(id, site, at, kind, message, told_at)| SiteEvent {
-                id,
-                site,
-                at,
-                kind,
-                message,
-                told_at,
-            };
-            Ok(rows.into_iter().map(told).collect())
-        })
-        .await
-    }
-
-    /// How far a Site is.
-    pub async fn progress_of(&self, id: SiteId) -> Result<SiteProgress, StoreError> {
-        self.read(move |conn| progress(conn, &id)).await
-    }
-
-    /// Counts of the latest test messages of a Site, at most [`RECENT_TESTS`].
-    pub async fn recent_tests(&self, id: SiteId) -> Result<Tally, StoreError> {
-        self.read(move |conn| recent(conn, &id, Environment::Test, MessageId(0), RECENT_TESTS))
-            .await
-    }
-
-    /// Counts of the test messages of a Site since its review began, of the latest 5,000.
-    pub async fn window_tally(
-        &self,
-        id: SiteId,
-        opened_at: Timestamp,
-    ) -> Result<Tally, StoreError> {
-        let from = MessageId::first_at(opened_at);
-        self.read(move |conn| recent(conn, &id, Environment::Test, from, 5_000)).await
-    }
-
-    /// Counts by subject and day (or hour), in the order of both.
-    pub async fn tally_list(&self, filter: TallyFilter) -> Result<Vec<TallyRow>, StoreError> {
-        let among = filter.subject.clone().map(|subject| vec![subject]);
-        self.read(move |conn| tally_rows(conn, &filter, among.as_deref())).await
-    }
-
-    /// The same of several subjects.
-    pub async fn tally_list_among(
-        &self,
-        filter: TallyFilter,
-        among: Vec<String>,
-    ) -> Result<Vec<TallyRow>, StoreError> {
-        self.read(move |conn| tally_rows(conn, &filter, Some(&among))).await
-    }
-
-    /// The rules that found most, most first.
-    pub async fn finding_counts(
-        &self,
-        filter: TallyFilter,
-        limit: i64,
-    ) -> Result<Vec<FindingCount>, StoreError> {
-        let among = filter.subject.clone().map(|subject| vec![subject]);
-        self.read(move |conn| finding_sums(conn, &filter, among.as_deref(), limit)).await
-    }
-
-    /// The same of several subjects together.
-    pub async fn finding_counts_among(
-        &self,
-        filter: TallyFilter,
-        among: Vec<String>,
-        limit: i64,
-    ) -> Result<Vec<FindingCount>, StoreError> {
-        self.read(move |conn| finding_sums(conn, &filter, Some(&among), limit)).await
-    }
-}
-
-fn tally_rows(
-    conn: &mut DbConnection,
-    filter: &TallyFilter,
-    among: Option<&[String]>,
-) -> Result<Vec<TallyRow>, StoreError> {
-    type Row = (String, Environment, Timestamp, String);
-    let rows: Vec<Row> = on_either!(conn, conn => {
-        let mut query = tally::table
-            .filter(tally::scope.eq(filter.scope))
-            .filter(tally::environment.eq(filter.environment))
-            .filter(tally::since.ge(filter.from))
-            .filter(tally::since.lt(filter.until))
-            .order((tally::subject.asc(), tally::since.asc()))
-            .select((tally::subject, tally::environment, tally::since, tally::counts))
-            .into_boxed();
-        if let Some(among) = among {
-            query = query.filter(tally::subject.eq_any(among));
-        }
-        query.load(conn)?
-    });
-    let told = |(subject, environment, since, counts): Row| TallyRow {
-        subject,
-        environment,
-        since,
-        tally: serde_json::from_str(&counts).unwrap_or_default(),
-    };
-    Ok(rows.into_iter().map(told).collect())
-}
-
-fn finding_sums(
-    conn: &mut DbConnection,
-    filter: &TallyFilter,
-    among: Option<&[String]>,
-    limit: i64,
-) -> Result<Vec<FindingCount>, StoreError> {
-    type Row = (String, String, String, i64);
-    let key = (finding_tally::rule, finding_tally::location, finding_tally::severity);
-    let sum = || sql::<BigInt>("CAST(SUM(number) AS BIGINT)");
-    let rows: Vec<Row> = on_either!(conn, conn => {
-        let mut query = finding_tally::table
-            .filter(finding_tally::scope.eq(filter.scope))
-            .filter(finding_tally::environment.eq(filter.environment))
-            .filter(finding_tally::since.ge(filter.from))
-            .filter(finding_tally::since.lt(filter.until))
-            .group_by(key)
-            .order((sum().desc(), finding_tally::rule.asc(), finding_tally::location.asc()))
-            .select((finding_tally::rule, finding_tally::location, finding_tally::severity, sum()))
-            .limit(limit)
-            .into_boxed();
-        if let Some(among) = among {
-            query = query.filter(finding_tally::subject.eq_any(among));
-        }
-        query.load(conn)?
-    });
-    let told = |(rule, place, severity, number)| FindingCount { rule, place, severity, number };
-    Ok(rows.into_iter().map(told).collect())
 }
 
 /// Removes counts of days (or hours) before a moment: of [`SWEPT`] subjects and days at most. Gives how many.

@@ -71,10 +71,10 @@ world.test('staff see as an organization sees, and change nothing', async () => 
   await desk.context().close();
 });
 
-world.test('an administrator sees which letters left, an auditor who did what', async () => {
+world.test('an administrator sees which e-mails left, an auditor who did what', async () => {
   const administrator = await staff(world, 'root@cdph.example', 'administrator');
   await visit(administrator.page, '/staff');
-  await follow(administrator.page, 'See which letters went out');
+  await follow(administrator.page, 'See which e-mails went out');
   await check(administrator.page, 'staff-letters');
   await administrator.page.locator('table.data a').first().click();
   await check(administrator.page, 'staff-letter');

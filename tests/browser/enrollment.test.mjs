@@ -30,7 +30,7 @@ async function approve(name) {
   await look(registrar.page, 'staff-enrollment');
   await fill(registrar.page, { 'Choose one': 'Approve' });
   await submit(registrar.page, 'Save the decision');
-  assert.match(await told(registrar.page), /Approved\. The letters are on their way\./);
+  assert.match(await told(registrar.page), /Approved\. The e-mails are on their way\./);
 }
 
 world.test('a school enrolls, and its user looks patients up', { seconds: 240 }, async (page) => {

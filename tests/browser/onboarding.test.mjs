@@ -83,7 +83,7 @@ world.test('the second approves; the Site is told and finds its credential', { s
   await expectErrors(other.page, ['Choose what to do with the Site']);
 
   const letter = await world.mailTo('ana@larkspur.example', /approved for production/);
-  assert.match(letter.text, /No letter has its password/);
+  assert.match(letter.text, /No e-mail has its password/);
   await visit(clinic.page, letter.link('/organization/'));
   assert.match(await told(clinic.page), new RegExp(`${clinic.site}-P`));
 });

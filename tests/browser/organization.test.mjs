@@ -41,7 +41,7 @@ world.test('a contact changes at once, a name when CDPH has decided', { seconds:
   await check(registrar.page, 'staff-update');
   await fill(registrar.page, { 'Choose one': 'Approve' });
   await submit(registrar.page, 'Save the decision');
-  assert.match(await told(registrar.page), /Approved\. The letters are on their way\./);
+  assert.match(await told(registrar.page), /Approved\. The e-mails are on their way\./);
   await registrar.page.context().close();
 
   await world.mailTo('ana@larkspur.example', 'Your update was approved');

@@ -726,6 +726,11 @@ async fn a_representative_manages_the_users_of_the_own_organization_and_no_other
     let none = refusal(sites.user_roles(&boss, (clinic, viewer.id), vec![], &browser).await);
 
     assert_eq!(new.1, Invited::Sent);
+    let again = user(ROSA, &[Role::ReadOnly]);
+    let again = sites.user_add_as(school, again, office.by()).await.unwrap();
+    assert_eq!(again.1, Invited::Sent, "who has no password yet is invited again");
+    let letters = office.letters(ROSA).await;
+    assert!(letters.iter().all(|one| one.1.contains("/set-password/")), "{letters:?}");
     assert_eq!(second.1, Invited::Known);
     assert_eq!(second.0.id, stranger.id);
     let letters = office.letters("stranger@example.org").await;

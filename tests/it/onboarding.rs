@@ -104,7 +104,7 @@ async fn a_site_comes_into_production_by_two_of_the_staff() {
     other.submit(&format!("{path}/approve"), &[]).await.says(&["There is a problem"]);
     assert_eq!(letters(&clinic, &rep, "site-approved").await, 1);
     let letter = clinic.app.mail_to(rep.account.email.as_str(), "approved for production").await;
-    assert!(letter.text.contains("No letter has its password"), "{}", letter.text);
+    assert!(letter.text.contains("No e-mail has its password"), "{}", letter.text);
     let page = letter.link("/organization/");
 
     // Its people ask for the password, once; staff see none of it, and they see nothing of what staff wrote.

@@ -313,8 +313,8 @@ async fn another_letter_ends_the_link_of_the_first() {
     browser.submit("/register/review", &[]).await;
     let first = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
 
-    browser.submit("/register/sent", &[]).await.says(&["We have sent another letter"]);
-    app.until("there are two letters", || async {
+    browser.submit("/register/sent", &[]).await.says(&["We have sent another e-mail"]);
+    app.until("there are two e-mails", || async {
         app.mails_to("ana@larkspur.example").await.len() == 2
     })
     .await;
@@ -326,7 +326,7 @@ async fn another_letter_ends_the_link_of_the_first() {
     for _ in 0..20 {
         browser.submit("/register/sent", &[]).await;
     }
-    browser.submit("/register/sent", &[]).await.says(&["too many letters to this address"]);
+    browser.submit("/register/sent", &[]).await.says(&["too many e-mails to this address"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -400,7 +400,7 @@ async fn a_sending_facility_is_found_by_its_name_and_asked_for_its_consent() {
             let mails = app.mails_to("ana@larkspur.example").await;
             mails.iter().filter(|mail| mail.subject.contains("Confirm")).count()
         };
-        app.until("the letter is there", || async { confirmations().await == place }).await;
+        app.until("the e-mail is there", || async { confirmations().await == place }).await;
         let link = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
         facility.visit(&link).await;
         facility.submit(&link, &[]).await.says(&["Quill Exchange is registered"]);
@@ -453,8 +453,8 @@ async fn no_letter_holds_the_password_of_a_credential_unless_the_operator_wants_
             continue;
         }
         let password = secret(&to_ben.text).unwrap_or_else(|| panic!("{}", to_ben.text));
-        assert!(words(&to_ana.text).contains("in the letter to the Data Exchange Contact"));
-        done.says(&["its password is in the letter to your Data Exchange Contact"]);
+        assert!(words(&to_ana.text).contains("in the e-mail to the Data Exchange Contact"));
+        done.says(&["its password is in the e-mail to your Data Exchange Contact"]);
         assert!(!done.html.contains(&password), "no page shows it");
         let hex: Vec<_> = password.bytes().map(|one| format!("{one:02x}")).collect();
         let hex = hex.concat();

@@ -82,7 +82,7 @@ async fn a_school_is_approved_and_its_user_gets_a_password_link_at_once() {
     registrar.visit(&path).await.says(&["Ana", "3 Invented Road", "Alameda County", "Principal"]);
     let done = registrar.submit(&path, &[("step", "approve"), ("text", "")]).await;
 
-    done.says(&["Approved. The letters are on their way."]);
+    done.says(&["Approved. The e-mails are on their way."]);
     let told = app.mail_to("ana@marigold.example", "is enrolled in CAIR").await;
     assert!(told.text.contains("PR-0000") && told.text.contains("uma@marigold.example: U-0000"));
     assert!(!told.text.contains("/set-password/"), "{}", told.text);

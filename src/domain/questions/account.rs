@@ -141,7 +141,7 @@ pub(super) fn other_pages() -> [&'static Page; 4] {
 static MAILING: Page = Page {
     slug: "mailing",
     title: "Mailing address and fax",
-    lede: "Only if letters go to another address.",
+    lede: "Only if e-mails go to another address.",
     fields: &[
         Field::optional("mailing_line1", "Street address or PO box (optional)", Kind::Text(100)),
         Field::optional("mailing_line2", "Suite or floor (optional)", Kind::Text(100)),

@@ -13,7 +13,7 @@ pub const CLAIM_PAGE: Page = Page {
     lede: "The Site is registered, but you cannot sign in to it? Say who you are. We mail you a link first; then our staff look at it.",
     fields: &[
         Field::new(CLAIMED_SITE, "Site ID", Kind::SiteId, "Enter the Site ID")
-            .hint("For example DE-000123. It is in the letter that confirmed the registration"),
+            .hint("For example DE-000123. It is in the e-mail that confirmed the registration"),
         Field::new(
             "claimant_first_name",
             "Your first name",

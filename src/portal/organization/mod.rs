@@ -271,7 +271,7 @@ fn said(visit: &Visit) -> Option<&'static str> {
             Some("Your changes hold, except those that CDPH decides. You find them under Requests.")
         }
         "called" => Some("The call is on its way. What came of it shows below within seconds."),
-        "capped" => Some("This person has had many letters already. Try again tomorrow."),
+        "capped" => Some("This person has had many e-mails already. Try again tomorrow."),
         "changed" => Some("Your changes hold."),
         "forgotten" => Some("The search is deleted."),
         "invited" => Some("The invitation is on its way."),

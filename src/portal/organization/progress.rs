@@ -161,7 +161,7 @@ fn next(
         SiteStatus::Registered | SiteStatus::Testing if through && !linked => told(
             "Your Sending Facility agrees to send for you",
             Some(THE_FACILITY),
-            "It has a letter with the request. Remind it, or name another Sending Facility.",
+            "It has an e-mail with the request. Remind it, or name another Sending Facility.",
         ),
         SiteStatus::Registered => told(
             "Send the first test message",

@@ -82,7 +82,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
 const NEW_STAFF: Page = Page {
     slug: "new",
     title: "Who is to work for CDPH here?",
-    lede: "They get a letter with a link to set a password, and set up a second factor when they first sign in.",
+    lede: "They get an e-mail with a link to set a password, and set up a second factor when they first sign in.",
     fields: &[
         Field::new("first_name", "First name", Kind::Text(60), "Enter the first name"),
         Field::new("last_name", "Last name", Kind::Text(60), "Enter the last name"),
@@ -249,13 +249,13 @@ const DONE: [(&str, &str); 11] = [
     ("added", "The account is made, and the link to set its password is on its way."),
     ("unlock", "The account is unlocked: its owner may sign in at once."),
     ("sent", "The link is on its way."),
-    ("capped", "No letter went out: the address has had too many today."),
-    ("awaiting", "No letter went out: the training has to be recorded first."),
+    ("capped", "No e-mail went out: the address has had too many today."),
+    ("awaiting", "No e-mail went out: the training has to be recorded first."),
     ("invited", "The training is recorded, and the password link is on its way."),
     ("trained", "The training is recorded."),
     ("deactivated", "The account is deactivated, and its sessions have ended."),
     ("reactivated", "The account is active again."),
-    ("cleared", "The second factors are removed. The owner is told by a letter."),
+    ("cleared", "The second factors are removed. The owner is told by e-mail."),
     ("roles", "The staff roles are changed."),
 ];
 

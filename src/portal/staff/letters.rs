@@ -150,7 +150,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         format!("/staff/mail?state={state}&kind={kind}&to={to}&before={}", last.id)
     });
     let (waiting, oldest) = store.letter_depth().await?;
-    let heading = "Which letters went out?";
+    let heading = "Which e-mails went out?";
     let title = if errors.is_empty() { heading.to_owned() } else { format!("Error: {heading}") };
     Ok(visit.page(&List {
         layout: Layout { heading: heading.to_owned(), ..layout(&visit, &staff, title) },
@@ -178,8 +178,8 @@ struct Show {
 }
 
 const DONE: [(&str, &str); 2] = [
-    ("retry", "The letter goes out again."),
-    ("give-up", "The letter is given up: it is not sent any more."),
+    ("retry", "The e-mail goes out again."),
+    ("give-up", "The e-mail is given up: it is not sent any more."),
 ];
 
 async fn page(
@@ -189,7 +189,7 @@ async fn page(
     errors: FieldErrors,
 ) -> Result<HttpResponse, Trouble> {
     let letter = visit.portal().sites.store().letter_record(id).await?;
-    let heading = "What became of this letter?";
+    let heading = "What became of this e-mail?";
     let title = if errors.is_empty() { heading.to_owned() } else { format!("Error: {heading}") };
     Ok(visit.page(&Show {
         layout: Layout { heading: heading.to_owned(), ..layout(visit, staff, title) },

@@ -108,7 +108,7 @@ fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
         ("/staff/messages", "Messages", &[P::ViewMessages]),
         ("/staff/quality", "Data quality", &[P::ViewMessages]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
-        ("/staff/mail", "Letters", &[P::ManageMail]),
+        ("/staff/mail", "E-mails", &[P::ManageMail]),
         ("/staff/audit", "Audit trail", &[P::ReadAudit]),
     ];
     let path = visit.path();

@@ -166,20 +166,20 @@ struct Show {
 
 /// What is done with a request, as the form names it.
 const STEPS: [(&str, &str, &str); 4] = [
-    ("approve", "Approve", "What was asked for is done, and letters go out."),
+    ("approve", "Approve", "What was asked for is done, and e-mails go out."),
     (
         "ask",
         "Ask a question",
-        "The applicant gets a letter with a link to answer. The request waits meanwhile.",
+        "The applicant gets an e-mail with a link to answer. The request waits meanwhile.",
     ),
-    ("decline", "Decline", "The applicant gets a letter with your words."),
+    ("decline", "Decline", "The applicant gets an e-mail with your words."),
     ("note", "Write a note", "For staff only; nobody else sees it."),
 ];
 
 const DONE: [(&str, &str); 4] = [
-    ("approve", "Approved. The letters are on their way."),
+    ("approve", "Approved. The e-mails are on their way."),
     ("ask", "The question is on its way to the applicant."),
-    ("decline", "Declined. The applicant is told by a letter."),
+    ("decline", "Declined. The applicant is told by e-mail."),
     ("note", "The note is kept."),
 ];
 

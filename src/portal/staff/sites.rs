@@ -40,12 +40,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// What was just done, by the word that the address carries.
 const DONE: [(&str, &str); 7] = [
-    ("invite", "The review has begun. The Site is told by a letter."),
+    ("invite", "The review has begun. The Site is told by e-mail."),
     ("confirm", "The item is confirmed."),
     ("propose", "The Site is proposed. Somebody else has to approve it."),
     ("take-back", "The proposal is taken back."),
-    ("approve", "The Site is approved. It has a production credential and is told by a letter."),
-    ("step", "Done. The Site is told by a letter."),
+    ("approve", "The Site is approved. It has a production credential and is told by e-mail."),
+    ("step", "Done. The Site is told by e-mail."),
     ("note", "The note is kept."),
 ];
 
