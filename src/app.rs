@@ -22,7 +22,7 @@ use crate::domain::{
     BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
 };
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
-use crate::gateway::{Editor, Gateway, GatewaySettings, RoutingRules};
+use crate::gateway::{Editor, Gateway, GatewaySettings, Operator, RoutingRules};
 use crate::hl7::{Identity, ProcessingId};
 use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
@@ -530,7 +530,8 @@ fn portal(
     };
     let editor = Editor::new(Arc::clone(gateway.store()), key);
     let preview = Arc::clone(gateway.preview());
-    Some(Data::new(Portal::new(sites, (editor, preview), settings)))
+    let operator = Operator::new(Arc::clone(gateway));
+    Some(Data::new(Portal::new(sites, (editor, preview, operator), settings)))
 }
 
 /// What happens to Sites and people, as an installation has decided it.

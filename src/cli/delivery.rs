@@ -166,7 +166,16 @@ struct Which {
 impl Which {
     fn filter(self) -> DeliveryFilter {
         let Self { state, region, environment, class, sender, since, before } = self;
-        DeliveryFilter { states: state, region, environment, class, sender, since, before }
+        DeliveryFilter {
+            states: state,
+            region,
+            environment,
+            class,
+            sender,
+            site: None,
+            since,
+            before,
+        }
     }
 }
 

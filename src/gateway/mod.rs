@@ -11,6 +11,7 @@ mod backlog;
 mod deliver;
 #[cfg(test)]
 mod fixture;
+mod operator;
 mod order;
 mod outcome;
 mod preview;
@@ -47,6 +48,7 @@ pub use api::{
     SiteList,
 };
 pub use authenticate::{AuthenticatedSender, Part as CredentialPart};
+pub use operator::Operator;
 pub use outcome::{Inquirer, InquiryError, MessageOutcome};
 pub use preview::{LONGEST_PREVIEW, Preview, PreviewError, PreviewFor, Previewed};
 pub use reply::ack_preview;

@@ -100,7 +100,7 @@ pub use quality::TallySum;
 pub use registration::{NewRegistration, Person, Placed, RESUME_WITHIN, Registered, WriteLetters};
 pub use request::{NewNote, NewRequest, Queue, RequestFilter};
 pub use retention::{Removed, RetentionLimits};
-pub use review::DeliveryFilter;
+pub use review::{DeliveryFilter, DeliveryLine, DeliverySum};
 pub use saved_search::SavedSearch;
 pub use second_factor::{Factor, NewFactor, PasskeyRecord};
 pub use session::{NewSession, Shown};

@@ -170,6 +170,14 @@ table! {
 }
 
 table! {
+    last_delivery (region, environment) {
+        region -> Text,
+        environment -> Text,
+        at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
     operator_action (id) {
         id -> BigInt,
         at -> Timestamp,

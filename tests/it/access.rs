@@ -103,6 +103,16 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/staff/messages/{message}/retry", "m"),
     ("GET", "/staff/messages/{message}/replace", "m"),
     ("POST", "/staff/messages/{message}/replace", "m"),
+    ("GET", "/staff/delivery", "ohm"),
+    ("GET", "/staff/delivery/{region}/{environment}", "ohm"),
+    ("GET", "/staff/delivery/{region}/{environment}/messages", "ohm"),
+    ("POST", "/staff/delivery/{region}/{environment}/control", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/probe", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/maintenance", "m"),
+    ("GET", "/staff/delivery/{region}/{environment}/replay/{which}", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/replay/{which}", "m"),
+    ("GET", "/staff/delivery/{region}/{environment}/sent/{number}", "m"),
+    ("POST", "/staff/messages/{message}/give-up", "m"),
     ("GET", "/staff/quality", "ohm"),
     ("GET", "/staff/requests", "or"),
     ("GET", "/staff/onboarding", "ohm"),
@@ -144,6 +154,7 @@ const ELSEWHERE: &[&str] = &[
     "/organization/{organization}/sites/upload/{upload}",
     "/organization/{organization}/sites/{site}/keys/{key}/revoke",
     "/organization/{organization}/sites/{site}/sending-facility",
+    "/staff/delivery/{region}/{environment}/maintenance/{id}/end",
     "/staff/mail/{id}",
     "/staff/mail/{id}/give-up",
     "/staff/mail/{id}/retry",
@@ -167,6 +178,9 @@ fn path_of(template: &str, place: &Place) -> String {
         .replace("{other}", &place.other.to_string())
         .replace("{site}", "SF-000001")
         .replace("{foreign}", "DE-000002")
+        .replace("{region}/{environment}", "CAIRBA/test")
+        .replace("{which}", "review____")
+        .replace("{number}", "1")
         .replace("{credential}", "SF-000001-T")
         .replace("{another}", "SF-000001")
         .replace("{secret}", "DE-000002-T")
