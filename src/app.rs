@@ -22,7 +22,9 @@ use crate::domain::{
     BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
 };
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
-use crate::gateway::{Editor, Gateway, GatewaySettings, Operator, RoutingRules};
+use crate::gateway::{
+    Editor, Gateway, GatewaySettings, Operator, Origin, Registries, RoutingRules,
+};
 use crate::hl7::{Identity, ProcessingId};
 use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
@@ -209,7 +211,7 @@ impl App {
         if role == Role::Endpoint {
             gateway_settings.workers = 0;
         }
-        let (backends, registry) = destinations(config, &base, &gateway_settings)?;
+        let (registries, registry) = destinations(config, &base, &gateway_settings)?;
         if let Some((listener, tls, registry)) = registry {
             servers.push(run(
                 server::loopback_registry(listener, tls, registry),
@@ -219,8 +221,8 @@ impl App {
         let key = base.key.clone();
         keep_up(metrics.clone());
         let runtime = tokio::runtime::Handle::current();
-        let gateway =
-            Gateway::new(Arc::clone(&base.store), backends, key.clone(), gateway_settings, runtime);
+        let store = Arc::clone(&base.store);
+        let gateway = Gateway::new(store, registries, key.clone(), gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
         let postman = postman(config, gateway.store(), role)?;
         let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key.clone(), &public_url));
@@ -426,8 +428,12 @@ fn destinations(
     config: &Config,
     base: &Base,
     settings: &GatewaySettings,
-) -> Result<(Backends, Option<Registry>), AppError> {
-    let mut backends = Backends::default();
+) -> Result<(Registries, Option<Registry>), AppError> {
+    let (mut backends, around) = (Backends::default(), config.surroundings()?);
+    let mut origins = HashMap::new();
+    for (region, environment, settings) in config.registry_settings() {
+        origins.insert((region, environment), Origin::File(Box::new(settings)));
+    }
     let mut inside: Vec<_> = RegionCode::managed()
         .flat_map(|region| Environment::ALL.iter().map(move |environment| (region, *environment)))
         .collect();
@@ -436,7 +442,7 @@ fn destinations(
         add(&mut backends, region, environment, to)?;
     }
     if inside.is_empty() {
-        return Ok((backends, None));
+        return Ok((Registries::new(backends, origins, around), None));
     }
     // The loopback registry has a certificate of the local authority, whatever the public listener shows.
     let authority = LocalAuthority::open(config.data_dir.join("tls").join("loopback"))?;
@@ -463,6 +469,7 @@ fn destinations(
         };
         let to = Destination { dialect, rewrite: Rewrite::default() };
         add(&mut backends, region, environment, to)?;
+        origins.insert((region, environment), Origin::BuiltIn);
     }
     let tls = ServerTls { files, client_ca: None }.config()?;
     let registry = Data::new(Loopback::new(
@@ -471,7 +478,7 @@ fn destinations(
         Arc::clone(&settings.validator),
         settings.policies.clone(),
     ));
-    Ok((backends, Some((listener, tls, registry))))
+    Ok((Registries::new(backends, origins, around), Some((listener, tls, registry))))
 }
 
 fn unusable(error: &TlsError) -> AppError {

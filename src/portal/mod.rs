@@ -94,6 +94,16 @@ impl Portal {
     ) -> Self {
         Self { sites, editor, preview, operator, settings }
     }
+
+    /// Whether no regional registry is connected: neither by the configuration nor by staff.
+    fn is_trial(&self) -> bool {
+        self.settings.is_trial && self.sites.store().directory().versions().is_empty()
+    }
+
+    /// Whether whoever opens a page may read the letters.
+    fn shows_letters(&self) -> bool {
+        self.settings.shows_letters && self.is_trial()
+    }
 }
 
 /// Every page. What is not here is told by a page when a browser asks.

@@ -4,7 +4,7 @@ use crate::domain::{
     Control, Delivery, Environment, MaintenanceWindow, MessageId, Permission, RegionCode, Timestamp,
 };
 use crate::sites::{AccountError, Browser, Sites, Staff};
-use crate::store::{Action, DeliveryFilter, Place, StoreError};
+use crate::store::{Action, DeliveryFilter, NewVersion, Place, StoreError};
 
 /// So many messages are sent again without another proof that somebody is there.
 pub const REPLAY_UNPROVEN: i64 = 100;
@@ -122,6 +122,78 @@ impl Sites {
     }
 }
 
+/// How registries are reached.
+impl Sites {
+    /// Writes the draft of a registry's settings.
+    pub async fn registry_draft(
+        &self,
+        staff: &Staff,
+        place: Place,
+        new: NewVersion,
+        browser: &Browser,
+    ) -> Result<(), AccountError> {
+        let by = staff.configures(place, "draft", String::new(), browser)?;
+        self.store.version_draft(place, new, by).await?;
+        Ok(())
+    }
+
+    /// Records what a test of the draft of a moment found; no problem: it passed.
+    pub async fn registry_tested(
+        &self,
+        staff: &Staff,
+        (place, changed_at): (Place, Timestamp),
+        problem: Option<String>,
+        browser: &Browser,
+    ) -> Result<(), AccountError> {
+        let told = problem.clone().unwrap_or_else(|| "it answers".to_owned());
+        let by = staff.configures(place, "test draft", told, browser)?;
+        Ok(self.store.version_tested((place, changed_at), problem, by).await?)
+    }
+
+    /// Puts the draft of a moment into use.
+    ///
+    /// # Errors
+    /// When it is not theirs to do, or they have to show first that they are there.
+    pub async fn registry_activate(
+        &self,
+        staff: &Staff,
+        (place, changed_at): (Place, Timestamp),
+        reason: String,
+        browser: &Browser,
+    ) -> Result<(), AccountError> {
+        let by = staff.configures(place, "activate", reason, browser)?;
+        staff.must_be_fresh(browser)?;
+        Ok(self.store.version_activate((place, changed_at), staff.id(), by).await?)
+    }
+
+    /// Ends the version in use: what the configuration says holds again.
+    ///
+    /// # Errors
+    /// When it is not theirs to do, or they have to show first that they are there.
+    pub async fn registry_withdraw(
+        &self,
+        staff: &Staff,
+        place: Place,
+        reason: String,
+        browser: &Browser,
+    ) -> Result<(), AccountError> {
+        let by = staff.configures(place, "withdraw", reason, browser)?;
+        staff.must_be_fresh(browser)?;
+        Ok(self.store.version_withdraw(place, by).await?)
+    }
+
+    /// Throws the draft away.
+    pub async fn registry_discard(
+        &self,
+        staff: &Staff,
+        place: Place,
+        browser: &Browser,
+    ) -> Result<(), AccountError> {
+        let by = staff.configures(place, "discard", String::new(), browser)?;
+        Ok(self.store.version_discard(place, by).await?)
+    }
+}
+
 impl Staff {
     /// Whether they see messages on their way to a region.
     pub fn sees_delivery(&self, region: RegionCode) -> bool {
@@ -145,6 +217,21 @@ impl Staff {
             Ok(Action { by: self.by(browser), action, reason })
         } else {
             Err(AccountError::Store(StoreError::NotFound("such destination".to_owned())))
+        }
+    }
+
+    /// What they change about the settings of a registry, when they may.
+    fn configures(
+        &self,
+        (region, _): Place,
+        action: &'static str,
+        reason: String,
+        browser: &Browser,
+    ) -> Result<Action, AccountError> {
+        if self.may_in(Permission::Configure, Some(region)) {
+            Ok(Action { by: self.by(browser), action, reason })
+        } else {
+            Err(AccountError::Forbidden)
         }
     }
 }

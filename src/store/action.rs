@@ -116,10 +116,43 @@ fn from_row((at, actor, action, message, region, environment, reason): Row) -> A
     ActionRecord { at, actor, action, message, region, environment, reason }
 }
 
+/// Writes an action down that changes what is said of a destination, and into the trail with what it said before and says
+/// now; the last thing that a transaction does.
+pub(super) fn record_change(
+    conn: &mut DbConnection,
+    key: &ServerKey,
+    by: &Action,
+    place: Place,
+    (before, after): (Option<&str>, Option<&str>),
+) -> Result<(), StoreError> {
+    write_down(conn, by, None, Some(place))?;
+    let auditor = Auditor::new(key.clone(), by.by.clone());
+    let action = format!("destination.{}", by.action.replace(' ', "-"));
+    let object = format!("destination {} {}", place.0, place.1);
+    auditor.record(conn, &action, &object, before, after.or(Some(&by.reason)))
+}
+
 /// Writes an action down, and into the trail under `key`; the last thing that a transaction does ([`Auditor::record`]).
 pub(super) fn record(
     conn: &mut DbConnection,
     key: &ServerKey,
+    by: &Action,
+    message: Option<MessageId>,
+    place: Option<Place>,
+) -> Result<(), StoreError> {
+    write_down(conn, by, message, place)?;
+    let object = match (message, place) {
+        (Some(message), _) => format!("message {message}"),
+        (None, Some((region, environment))) => format!("destination {region} {environment}"),
+        (None, None) => "delivery".to_owned(),
+    };
+    let auditor = Auditor::new(key.clone(), by.by.clone());
+    let action = format!("delivery.{}", by.action.replace(' ', "-"));
+    auditor.record(conn, &action, &object, None, Some(&by.reason))
+}
+
+fn write_down(
+    conn: &mut DbConnection,
     by: &Action,
     message: Option<MessageId>,
     place: Option<Place>,
@@ -135,12 +168,5 @@ pub(super) fn record(
             operator_action::reason.eq(&by.reason),
         ))
         .execute(conn)?;
-    let object = match (message, place) {
-        (Some(message), _) => format!("message {message}"),
-        (None, Some((region, environment))) => format!("destination {region} {environment}"),
-        (None, None) => "delivery".to_owned(),
-    };
-    let auditor = Auditor::new(key.clone(), by.by.clone());
-    let action = format!("delivery.{}", by.action.replace(' ', "-"));
-    auditor.record(conn, &action, &object, None, Some(&by.reason))
+    Ok(())
 }

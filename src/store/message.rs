@@ -220,7 +220,11 @@ impl Store {
                     Part::Body => Some(body),
                     Part::Reply => reply,
                     Part::Sent => sent,
-                    Part::Letter | Part::Loopback | Part::Totp => None,
+                    Part::Letter
+                    | Part::Loopback
+                    | Part::RegistryKey
+                    | Part::RegistryPassword
+                    | Part::Totp => None,
                 }))
             })
             .await?;

@@ -17,6 +17,9 @@ use crate::store::{Store, StoreError};
 /// Deliveries sent again in one transaction at most, so that submissions never wait long behind a replay.
 const BATCH: i64 = 500;
 
+/// What a line says of its message: MSH-10, sender, responsible Site, receipt.
+type About = (String, SiteId, Option<SiteId>, Timestamp);
+
 /// Which deliveries are meant; every part that is given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
@@ -64,8 +67,11 @@ pub struct DeliverySum {
     pub sites: Vec<(SiteId, i64)>,
 }
 
+/// A responsible Site, its number of deliveries, the first and the last of them.
+type OfSite = (Option<SiteId>, i64, Option<MessageId>, Option<MessageId>);
+
 impl DeliverySum {
-    fn of(rows: Vec<(Option<SiteId>, i64, Option<MessageId>, Option<MessageId>)>) -> Self {
+    fn of(rows: Vec<OfSite>) -> Self {
         let mut sum = Self::default();
         for (site, number, oldest, newest) in rows {
             sum.messages += number;
@@ -162,7 +168,6 @@ impl Store {
             if let Some(before) = before {
                 query = query.filter(delivery::message_id.lt(before));
             }
-            type About = (String, SiteId, Option<SiteId>, Timestamp);
             let rows = query
                 .order(delivery::message_id.desc())
                 .limit(limit)

@@ -1,9 +1,10 @@
 // A registry does not answer: an operator sees it, asks it, pauses it, plans a window, looks at what waits and sends it again.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 
 import { check, expectErrors, fill, follow, start, submit, visit, vxu } from './support.mjs';
-import { fact, heading, staff, told } from './walks.mjs';
+import { fact, staff, told } from './walks.mjs';
 
 const world = await start({
   config: {
@@ -32,7 +33,7 @@ world.test('what does not answer is seen, asked and paused', { seconds: 240 }, a
   await page.reload();
   assert.match(await told(page), /1 of 14 registries needs a look[^]*Not answering/);
   await check(page, 'delivery');
-  await follow(page, 'Bay Area: test registry');
+  await follow(page, 'Bay Area, test registry');
   assert.match(await fact(page, 'Waiting'), /1 message, the oldest for/);
   await submit(page, 'Test the connection');
   assert.match(await fact(page, 'The last test'), /It does not answer: no connection: it was refused/);
@@ -79,4 +80,42 @@ world.test('what waits is given up, looked at and sent again', { seconds: 120 },
   await check(page, 'delivery-sent');
   await follow(page, 'See what waits');
   assert.equal(await page.locator('table.data tbody tr').count(), 1);
+});
+
+world.test('settings are drafted, tested and put into use', { seconds: 240 }, async () => {
+  await visit(page, REGISTRY);
+  await follow(page, 'Settings: address, account, certificates');
+  assert.match(await fact(page, 'From'), /From the configuration file/);
+  await check(page, 'delivery-settings-file');
+  await follow(page, 'Write a draft');
+  await check(page, 'delivery-draft');
+  // The service speaks the contract of a registry itself.
+  await fill(page, { Address: 'http://127.0.0.1/', Password: 'a-password-of-the-test' });
+  await submit(page, 'Keep the draft');
+  await expectErrors(page, ['Address: must begin with https://']);
+  await check(page, 'delivery-draft-error');
+  await fill(page, { Address: world.portal.endpoint.replace('localhost', '127.0.0.1'), Password: 'a-password-of-the-test' });
+  await submit(page, 'Keep the draft');
+  await submit(page, 'Test the draft');
+  assert.match(await fact(page, 'Test'), /Failed\s+TLS: its certificate is not of an authority that we trust/);
+  await check(page, 'delivery-settings-failed');
+  await follow(page, 'Change the draft');
+  await fill(page, { 'Authority of its certificate': fs.readFileSync(world.portal.ca, 'utf8') });
+  await submit(page, 'Keep the draft');
+  await submit(page, 'Test the draft');
+  assert.match(await fact(page, 'Test'), /Passed/);
+  await submit(page, 'Put the draft into use');
+  await expectErrors(page, ['Enter why']);
+  await check(page, 'delivery-settings-passed');
+  await fill(page, { 'Why is it put into use?': 'They moved' });
+  await submit(page, 'Put the draft into use');
+  assert.match(await fact(page, 'From'), /Version 1 of these pages/);
+
+  await follow(page, 'Make a draft of version 1');
+  await fill(page, { 'Seconds of one attempt': '20', Password: 'another-password' });
+  await submit(page, 'Keep the draft');
+  await check(page, 'delivery-settings');
+  await submit(page, 'Compare');
+  assert.match(await told(page), /Our password\s+Not shown\s+Changed/);
+  await check(page, 'delivery-settings-compared');
 });

@@ -1,6 +1,7 @@
 //! Registries as operators see them: what is sent to each, what stops it, what waits; and what is done about it.
 
 mod messages;
+mod settings;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -43,7 +44,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/delivery/{region}/{environment}/probe", web::post().to(probe))
         .route("/staff/delivery/{region}/{environment}/maintenance", web::post().to(plan))
         .route("/staff/delivery/{region}/{environment}/maintenance/{id}/end", web::post().to(end))
-        .configure(messages::routes);
+        .configure(messages::routes)
+        .configure(settings::routes);
 }
 
 /// The permission that shows these pages.
@@ -56,7 +58,7 @@ fn path_of((region, environment): Place) -> String {
 
 /// A destination, for people.
 fn name_of((region, environment): Place) -> String {
-    format!("{}: {environment} registry", region.facts().name)
+    format!("{}, {environment} registry", region.facts().name)
 }
 
 /// The destination that an address names, when it lies in the regions of the role.
@@ -279,7 +281,10 @@ struct Line {
 }
 
 /// What operators did, by the words of records.
-const WHAT: [(&str, &str); 8] = [
+const WHAT: [(&str, &str); 13] = [
+    ("activate", "New settings put into use"),
+    ("discard", "Draft of settings thrown away"),
+    ("draft", "Draft of settings written"),
     ("draining", "Draining"),
     ("end maintenance", "Maintenance window ended or taken back"),
     ("maintenance", "Maintenance window planned"),
@@ -288,6 +293,8 @@ const WHAT: [(&str, &str); 8] = [
     ("replay", "Messages sent again"),
     ("reset", "Breaker reset"),
     ("running", "Resumed"),
+    ("test draft", "Draft of settings tested"),
+    ("withdraw", "Settings withdrawn"),
 ];
 
 /// Who did something, for people.
@@ -356,6 +363,7 @@ struct Show {
     /// What the last test of somebody found.
     tested: Option<Line>,
     may_operate: bool,
+    may_configure: bool,
     choices: Vec<Choice>,
     windows: Vec<Window>,
     history: Vec<Line>,
@@ -404,6 +412,7 @@ async fn page(
         by: decided.map(|one| (who(&one.actor, &names), moment(one.at))),
         tested: newest(&["probe"]).map(|one| line(one, &names)),
         may_operate: staff.may_operate(place.0),
+        may_configure: staff.may_in(P::Configure, Some(place.0)),
         choices: choices(&known),
         windows: sight.windows(place, visit.now).map(window).collect(),
         history: actions.iter().map(|one| line(one, &names)).collect(),
