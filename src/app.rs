@@ -22,7 +22,9 @@ use crate::domain::{
     BreakerPolicy, Environment, RegionCode, RetryPolicy, ServerKey, Timestamp, words,
 };
 use crate::endpoint::{Endpoint, EndpointSettings, Health, HealthSettings, SOAP_PATH, SummaryLog};
-use crate::gateway::{Editor, Gateway, GatewaySettings, RoutingRules};
+use crate::gateway::{
+    Editor, Gateway, GatewaySettings, Operator, Origin, Registries, RoutingRules,
+};
 use crate::hl7::{Identity, ProcessingId};
 use crate::hooks::Caller;
 use crate::loopback::{self, Loopback};
@@ -208,7 +210,7 @@ impl App {
         if role == Role::Endpoint {
             gateway_settings.workers = 0;
         }
-        let (backends, registry) = destinations(config, &base, &gateway_settings)?;
+        let (registries, registry) = destinations(config, &base, &gateway_settings)?;
         if let Some((listener, tls, registry)) = registry {
             servers.push(run(
                 server::loopback_registry(listener, tls, registry),
@@ -218,8 +220,8 @@ impl App {
         let key = base.key.clone();
         keep_up(metrics.clone());
         let runtime = tokio::runtime::Handle::current();
-        let gateway =
-            Gateway::new(Arc::clone(&base.store), backends, key.clone(), gateway_settings, runtime);
+        let store = Arc::clone(&base.store);
+        let gateway = Gateway::new(store, registries, key.clone(), gateway_settings, runtime);
         let worker = tokio::spawn(Arc::clone(&gateway).run_workers());
         let postman = postman(config, gateway.store(), role)?;
         let sites = Arc::new(sites(config, Arc::clone(gateway.store()), key.clone(), &public_url));
@@ -469,8 +471,12 @@ fn destinations(
     config: &Config,
     base: &Base,
     settings: &GatewaySettings,
-) -> Result<(Backends, Option<Registry>), AppError> {
-    let mut backends = Backends::default();
+) -> Result<(Registries, Option<Registry>), AppError> {
+    let (mut backends, around) = (Backends::default(), config.surroundings()?);
+    let mut origins = HashMap::new();
+    for (region, environment, settings) in config.registry_settings() {
+        origins.insert((region, environment), Origin::File(Box::new(settings)));
+    }
     let mut inside: Vec<_> = RegionCode::managed()
         .flat_map(|region| Environment::ALL.iter().map(move |environment| (region, *environment)))
         .collect();
@@ -479,7 +485,7 @@ fn destinations(
         add(&mut backends, region, environment, to)?;
     }
     if inside.is_empty() {
-        return Ok((backends, None));
+        return Ok((Registries::new(backends, origins, around), None));
     }
     // The loopback registry has a certificate of the local authority, whatever the public listener shows.
     let authority = LocalAuthority::open(config.data_dir.join("tls").join("loopback"))?;
@@ -506,6 +512,7 @@ fn destinations(
         };
         let to = Destination { dialect, rewrite: Rewrite::default() };
         add(&mut backends, region, environment, to)?;
+        origins.insert((region, environment), Origin::BuiltIn);
     }
     let tls = ServerTls { files, client_ca: None }.config()?;
     let registry = Data::new(Loopback::new(
@@ -514,7 +521,7 @@ fn destinations(
         Arc::clone(&settings.validator),
         settings.policies.clone(),
     ));
-    Ok((backends, Some((listener, tls, registry))))
+    Ok((Registries::new(backends, origins, around), Some((listener, tls, registry))))
 }
 
 fn unusable(error: &TlsError) -> AppError {
@@ -577,7 +584,8 @@ fn portal(
     };
     let editor = Editor::new(Arc::clone(gateway.store()), key);
     let preview = Arc::clone(gateway.preview());
-    Some(Data::new(Portal::new(sites, (editor, preview), settings)))
+    let operator = Operator::new(Arc::clone(gateway));
+    Some(Data::new(Portal::new(sites, (editor, preview, operator), settings)))
 }
 
 /// What happens to Sites and people, as an installation has decided it.

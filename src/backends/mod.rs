@@ -10,11 +10,13 @@ mod directory;
 mod failure;
 mod mllp;
 mod rewrite;
+mod settings;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::backends::cdc2011::Cdc2011;
@@ -26,6 +28,7 @@ use crate::domain::{Environment, Failure, FailureClass, RegionCode};
 use crate::soap::SoapVersion;
 
 pub use rewrite::{Rewrite, RewriteError};
+pub use settings::{Certificates, SettingError, Settings, Surroundings, destination_of};
 
 /// One registry.
 pub struct Destination {
@@ -101,9 +104,9 @@ impl fmt::Debug for RegistryReply {
     }
 }
 
-/// Every destination that the configuration knows.
-#[derive(Default)]
-pub struct Backends(HashMap<(RegionCode, Environment), Backend>);
+/// Every destination that there is.
+#[derive(Clone, Default)]
+pub struct Backends(HashMap<(RegionCode, Environment), Arc<Backend>>);
 
 struct Backend {
     adapter: Adapter,
@@ -129,8 +132,21 @@ impl Backends {
         to: Destination,
     ) -> Result<(), CallError> {
         let backend = Backend { adapter: Adapter::of(to.dialect)?, rewrite: to.rewrite };
-        self.0.insert((region, environment), backend);
+        self.0.insert((region, environment), Arc::new(backend));
         Ok(())
+    }
+
+    /// Takes a destination away: what is for it waits until there is one again.
+    pub fn remove(&mut self, region: RegionCode, environment: Environment) {
+        self.0.remove(&(region, environment));
+    }
+
+    /// Whether a registry can be reached that is none of these, as [`Backends::probe`] asks.
+    ///
+    /// # Errors
+    /// Classed as for [`Backends::send`].
+    pub async fn try_out(to: Destination) -> Result<(), Failure> {
+        Ok(Adapter::of(to.dialect)?.probe().await?)
     }
 
     /// The text that the destination gets for a message: the message itself where nothing is rewritten.
@@ -198,7 +214,7 @@ impl Backends {
     }
 
     fn at(&self, region: RegionCode, environment: Environment) -> Result<&Backend, Failure> {
-        self.0.get(&(region, environment)).ok_or_else(|| {
+        self.0.get(&(region, environment)).map(Arc::as_ref).ok_or_else(|| {
             Failure::new(
                 FailureClass::Ours,
                 format!("no {environment} registry is configured for {region}"),

@@ -289,7 +289,9 @@ impl Admin {
             Noun::Link(verb) => desk.link(verb).await,
             Noun::Credential(verb) => desk.credential(verb).await,
             Noun::Message(verb) => desk.message(verb).await,
-            Noun::Delivery(command) => command.run(&desk.base, format, desk.by.clone()).await,
+            Noun::Delivery(command) => {
+                command.run((&desk.base, &desk.config), format, desk.by.clone()).await
+            }
             Noun::Registry(verb) => desk.registry(verb).await,
             Noun::Staff(verb) => desk.staff(verb).await,
             Noun::Account(verb) => desk.account(verb).await,

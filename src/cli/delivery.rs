@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::app::Base;
 use crate::cli::{Failure, Format, output};
+use crate::config::Config;
 use crate::domain::{
-    By, Control, DeliveryState, Destination, Environment, FailureClass, MessageId, RegionCode,
-    SiteId, Stopped, Timestamp,
+    By, Control, DeliveryState, Destination, DialectName, Environment, FailureClass, MessageId,
+    RegionCode, SiteId, Stopped, Timestamp, VersionState,
 };
 use crate::gateway::resend_edited;
 use crate::store::{Action, DeliveryFilter, Store};
@@ -29,6 +30,8 @@ pub(super) struct DeliveryCommand {
 enum Verb {
     /// Show every destination: whether it is sent to, what waits, what needs review
     Status,
+    /// Show where the settings of every registry come from: a version of the pages, the configuration, the built-in one
+    Destinations,
     /// Show deliveries, newest first
     List {
         #[command(flatten)]
@@ -166,7 +169,16 @@ struct Which {
 impl Which {
     fn filter(self) -> DeliveryFilter {
         let Self { state, region, environment, class, sender, since, before } = self;
-        DeliveryFilter { states: state, region, environment, class, sender, since, before }
+        DeliveryFilter {
+            states: state,
+            region,
+            environment,
+            class,
+            sender,
+            site: None,
+            since,
+            before,
+        }
     }
 }
 
@@ -228,11 +240,17 @@ struct Row {
 }
 
 impl DeliveryCommand {
-    pub(super) async fn run(self, base: &Base, format: Format, by: By) -> Result<(), Failure> {
+    pub(super) async fn run(
+        self,
+        (base, config): (&Base, &Config),
+        format: Format,
+        by: By,
+    ) -> Result<(), Failure> {
         let (store, now) = (&base.store, by.at);
         let action = |action, reason: String| Action { by: by.clone(), action, reason };
         match self.verb {
             Verb::Status => output::show(format, &status(store, now).await?),
+            Verb::Destinations => output::show(format, &destinations(store, config).await?),
             Verb::List { which, limit } => {
                 output::show(format, &store.delivery_list(which.filter(), limit).await?);
             }
@@ -299,6 +317,53 @@ async fn status(store: &Arc<Store>, now: Timestamp) -> Result<Vec<Row>, Failure>
                 failures: known.failures,
                 last_error: known.last_error,
                 reason: known.reason,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Where the settings of a registry come from.
+#[derive(Serialize)]
+struct Source {
+    region: RegionCode,
+    environment: Environment,
+    from: String,
+    dialect: Option<DialectName>,
+    address: Option<String>,
+    since: Option<Timestamp>,
+    by: Option<String>,
+    reason: Option<String>,
+}
+
+async fn destinations(store: &Arc<Store>, config: &Config) -> Result<Vec<Source>, Failure> {
+    let configured = config.registry_settings();
+    let mut rows = vec![];
+    for region in RegionCode::managed() {
+        for environment in Environment::ALL.iter().copied() {
+            let versions = store.version_list((region, environment)).await?;
+            let active = versions.into_iter().find(|one| one.state == VersionState::Active);
+            let file = configured
+                .iter()
+                .find(|(of, side, _)| (*of, *side) == (region, environment))
+                .map(|(_, _, settings)| settings.clone());
+            let from = match (&active, &file) {
+                (Some(version), _) => format!("version {}", version.number),
+                (None, Some(_)) => "configuration".to_owned(),
+                (None, None) if config.gateway.loopback => "built-in".to_owned(),
+                (None, None) => "nothing".to_owned(),
+            };
+            let deed = active.as_ref().and_then(|one| one.activated.clone());
+            let settings = active.map(|one| one.settings).or(file);
+            rows.push(Source {
+                region,
+                environment,
+                from,
+                dialect: settings.as_ref().map(|one| one.dialect),
+                address: settings.map(|one| one.url),
+                since: deed.as_ref().map(|one| one.at),
+                by: deed.as_ref().map(|one| one.by.clone()),
+                reason: deed.map(|one| one.why),
             });
         }
     }

@@ -52,24 +52,34 @@ impl FromStr for ServerKeyPin {
     }
 }
 
+/// Where something in PEM stands.
+#[derive(Clone, Copy)]
+pub enum Pem<'a> {
+    /// In a file.
+    File(&'a Path),
+    /// Here.
+    Text(&'a str),
+}
+
 /// A client configuration: TLS 1.2 and 1.3, trusting `ca` or, without it, the roots of the system; with the client
 /// certificate and key when both are given.
 pub fn client_config(
     ca: Option<&Path>,
     identity: Option<(&Path, &Path)>,
 ) -> Result<ClientConfig, TlsError> {
-    pinned_client_config(ca, identity, None)
+    let identity = identity.map(|(chain, key)| (Pem::File(chain), Pem::File(key)));
+    pinned_client_config(ca.map(Pem::File), identity, None)
 }
 
 /// The same; with a pin the server must have that key, too.
 pub fn pinned_client_config(
-    ca: Option<&Path>,
-    identity: Option<(&Path, &Path)>,
+    ca: Option<Pem<'_>>,
+    identity: Option<(Pem<'_>, Pem<'_>)>,
     pin: Option<ServerKeyPin>,
 ) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
-    if let Some(path) = ca {
-        for certificate in certificates(path, "trust anchor")? {
+    if let Some(pem) = ca {
+        for certificate in certificates(pem, "trust anchor")? {
             roots.add(certificate)?;
         }
     } else {
@@ -82,8 +92,11 @@ pub fn pinned_client_config(
         .with_root_certificates(Arc::clone(&roots));
     let mut config = match identity {
         Some((chain, key)) => {
-            let key_der = PrivateKeyDer::from_pem_file(key)
-                .map_err(|error| unreadable("private key", key, &error))?;
+            let key_der = match key {
+                Pem::File(path) => PrivateKeyDer::from_pem_file(path),
+                Pem::Text(text) => PrivateKeyDer::from_pem_slice(text.as_bytes()),
+            }
+            .map_err(|error| unreadable("private key", key, &error))?;
             builder.with_client_auth_cert(certificates(chain, "certificate")?, key_der)?
         }
         None => builder.with_no_client_auth(),
@@ -152,14 +165,28 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable(what, path, &error))
+fn certificates(
+    pem: Pem<'_>,
+    what: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = match pem {
+        Pem::File(path) => CertificateDer::pem_file_iter(path).and_then(Iterator::collect),
+        Pem::Text(text) => CertificateDer::pem_slice_iter(text.as_bytes()).collect(),
+    };
+    let found = found.map_err(|error| unreadable(what, pem, &error))?;
+    if found.is_empty() {
+        Err(unreadable(what, pem, &"it holds no certificate"))
+    } else {
+        Ok(found)
+    }
 }
 
-fn unreadable(what: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> TlsError {
-    TlsError::File { what, path: path.display().to_string(), cause: cause.to_string() }
+fn unreadable(what: &'static str, pem: Pem<'_>, cause: &dyn std::fmt::Display) -> TlsError {
+    let path = match pem {
+        Pem::File(path) => path.display().to_string(),
+        Pem::Text(_) => "as given".to_owned(),
+    };
+    TlsError::File { what, path, cause: cause.to_string() }
 }
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
 //! `[regions.CODE.test]`, `[regions.CODE.production]` and `[egress]`: which registries there are, and how they are reached.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::backends::{Destination, Dialect, Rewrite};
-use crate::client::{
-    Account, Address, CallError, Egress, Reach, ServerKeyPin, TlsError, pinned_client_config,
-};
+use crate::backends::{Certificates, Destination, SettingError, Settings, Surroundings};
+use crate::client::{Egress, Pem};
 use crate::config::{Config, ConfigError, secret};
-use crate::domain::{Environment, Password, RegionCode};
-use crate::soap::SoapVersion;
+use crate::domain::{DialectName, Environment, Password, RegionCode, RegistrySettings};
 
 /// `[egress]`
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -39,36 +36,6 @@ impl EgressConfig {
             })
         });
         Ok(Egress::public_and(nets.collect::<Result<Vec<_>, _>>()?))
-    }
-}
-
-/// How a registry is spoken to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DialectName {
-    /// SOAP, the CDC contract of 2011.
-    #[default]
-    Cdc2011,
-    /// SOAP, the CDC contract of 2014.
-    Cdc2014,
-    /// Files in a folder.
-    Directory,
-    /// MLLP inside TLS.
-    Mllp,
-}
-
-impl DialectName {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Cdc2011 => "cdc2011",
-            Self::Cdc2014 => "cdc2014",
-            Self::Directory => "directory",
-            Self::Mllp => "mllp",
-        }
-    }
-
-    const fn is_soap(self) -> bool {
-        matches!(self, Self::Cdc2011 | Self::Cdc2014)
     }
 }
 
@@ -108,9 +75,6 @@ pub struct DestinationConfig {
     pub rewrite: BTreeMap<String, String>,
 }
 
-/// Source: contract row 100.
-const CONNECT_TIMEOUT_SECONDS: u64 = 15;
-
 impl Config {
     /// Every registry that is not the loopback registry, ready to be called: passwords and certificates are read.
     ///
@@ -136,155 +100,103 @@ impl Config {
         Duration::from_secs(own.fold(self.gateway.send_timeout_seconds, u64::max))
     }
 
+    /// What these say of each registry that is not the loopback registry, without secrets.
+    pub fn registry_settings(&self) -> Vec<(RegionCode, Environment, RegistrySettings)> {
+        let mut found = vec![];
+        for region in RegionCode::managed() {
+            let Some(of_region) = self.regions.get(region.as_str()) else { continue };
+            for environment in Environment::ALL.iter().copied() {
+                let settings = of_region.destination(environment).map(DestinationConfig::told);
+                found.extend(settings.map(|settings| (region, environment, settings)));
+            }
+        }
+        found
+    }
+
+    /// How registries are reached where their tables do not say it.
+    ///
+    /// # Errors
+    /// When a network of `egress.allow` is none.
+    pub fn surroundings(&self) -> Result<Surroundings, ConfigError> {
+        let timeout = Duration::from_secs(self.gateway.send_timeout_seconds);
+        Ok(Surroundings { egress: self.egress.egress()?, timeout })
+    }
+
     fn destination(&self, to: &DestinationConfig, key: &str) -> Result<Destination, ConfigError> {
-        let timeout = to.timeout_seconds.unwrap_or(self.gateway.send_timeout_seconds);
-        let timeout = Duration::from_secs(timeout);
-        let dialect = match to.dialect {
-            DialectName::Cdc2011 => Dialect::Cdc2011 {
-                endpoint: to.url.clone(),
-                version: if to.soap == "1.1" { SoapVersion::V11 } else { SoapVersion::V12 },
-                account: to.account(key)?,
-                reach: to.reach(key, self.egress.egress()?, timeout)?,
-            },
-            DialectName::Cdc2014 => Dialect::Cdc2014 {
-                endpoint: to.url.clone(),
-                account: to.account(key)?,
-                reach: to.reach(key, self.egress.egress()?, timeout)?,
-            },
-            DialectName::Directory => Dialect::Directory { folder: to.folder.clone(), timeout },
-            DialectName::Mllp => Dialect::Mllp {
-                address: to.url.clone(),
-                reach: to.reach(key, self.egress.egress()?, timeout)?,
-            },
-        };
-        Ok(Destination { dialect, rewrite: to.rewrite(key)? })
+        let given = |path: &PathBuf| !path.as_os_str().is_empty();
+        let identity = (given(&to.certificate) && given(&to.key))
+            .then(|| (Pem::File(&to.certificate), Pem::File(&to.key)));
+        let ca = given(&to.ca).then(|| Pem::File(&to.ca));
+        let around = self.surroundings()?;
+        to.settings()
+            .destination(|| to.password(key), Certificates { ca, identity }, &around)
+            .map_err(|error| of_setting(key, error))
     }
 }
 
 impl DestinationConfig {
     /// What can be said without reading a file.
     pub(super) fn check(&self, key: &str, egress: &Egress) -> Result<(), ConfigError> {
-        self.check_keys(key)?;
-        let address = match self.dialect {
-            DialectName::Directory => None,
-            DialectName::Mllp => Some(Address::mllps(&self.url, egress)),
-            DialectName::Cdc2011 | DialectName::Cdc2014 => Some(Address::https(&self.url, egress)),
-        };
-        if let Some(Err(error)) = address {
-            return Err(ConfigError::value(format!("{key}.url"), of_address(&error)));
-        }
-        if !matches!(self.soap.as_str(), "" | "1.1" | "1.2") {
-            return Err(ConfigError::value(format!("{key}.soap"), "must be \"1.2\" or \"1.1\""));
-        }
-        if self.certificate.as_os_str().is_empty() != self.key.as_os_str().is_empty() {
-            return Err(ConfigError::value(key, "give both certificate and key, or neither"));
-        }
-        for (name, seconds, most) in [
-            ("timeout_seconds", self.timeout_seconds, 3_600),
-            ("connect_timeout_seconds", self.connect_timeout_seconds, 300),
-        ] {
-            if seconds.is_some_and(|seconds| !(1..=most).contains(&seconds)) {
-                let problem = format!("must be between 1 and {most}");
-                return Err(ConfigError::value(format!("{key}.{name}"), problem));
-            }
-        }
-        self.pin(key)?;
-        self.rewrite(key)?;
-        Ok(())
-    }
-
-    /// A key that its dialect needs must be there; one that it does not know must not.
-    fn check_keys(&self, key: &str) -> Result<(), ConfigError> {
-        const REQUIRED: bool = true;
-        let given = |path: &Path| !path.as_os_str().is_empty();
-        let (dialect, soap) = (self.dialect, self.dialect.is_soap());
-        let network = dialect != DialectName::Directory;
-        let keys = [
-            ("url", !self.url.is_empty(), network, REQUIRED),
-            ("folder", given(&self.folder), !network, REQUIRED),
-            ("soap", !self.soap.is_empty(), dialect == DialectName::Cdc2011, false),
-            ("username", !self.username.is_empty(), soap, REQUIRED),
-            ("facility_id", !self.facility_id.is_empty(), soap, REQUIRED),
-            ("password_file", !self.password_file.is_empty(), soap, false),
-            ("password_env", !self.password_env.is_empty(), soap, false),
-            ("ca", given(&self.ca), network, false),
-            ("certificate", given(&self.certificate), network, false),
-            ("key", given(&self.key), network, false),
-            ("pin", !self.pin.is_empty(), network, false),
-            ("connect_timeout_seconds", self.connect_timeout_seconds.is_some(), network, false),
+        let given = |path: &PathBuf| !path.as_os_str().is_empty();
+        let secrets = [
+            ("password_file", !self.password_file.is_empty()),
+            ("password_env", !self.password_env.is_empty()),
+            ("ca", given(&self.ca)),
+            ("certificate", given(&self.certificate)),
+            ("key", given(&self.key)),
         ];
-        let word = dialect.word();
-        for (name, is_given, is_known, is_required) in keys {
-            let problem = match (is_given, is_known) {
-                (true, false) => format!("is not a key of the dialect {word}"),
-                (false, true) if is_required => format!("is missing; the dialect {word} needs it"),
-                _ => continue,
-            };
-            return Err(ConfigError::value(format!("{key}.{name}"), problem));
-        }
-        Ok(())
+        self.settings().check(&secrets, egress).map_err(|error| of_setting(key, error))
     }
 
-    fn account(&self, key: &str) -> Result<Account, ConfigError> {
-        Ok(Account {
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            dialect: self.dialect,
+            url: &self.url,
+            folder: &self.folder,
+            soap: &self.soap,
+            username: &self.username,
+            facility_id: &self.facility_id,
+            pin: &self.pin,
+            timeout_seconds: self.timeout_seconds,
+            connect_timeout_seconds: self.connect_timeout_seconds,
+            rewrite: &self.rewrite,
+        }
+    }
+
+    /// The same for people: certificates as they stand in their files, without the key.
+    fn told(&self) -> RegistrySettings {
+        let text = |path: &PathBuf| {
+            // A file that cannot be read has stopped the start of the service already.
+            if path.as_os_str().is_empty() { None } else { std::fs::read_to_string(path).ok() }
+        };
+        let folder = self.folder.display().to_string();
+        RegistrySettings {
+            dialect: self.dialect,
+            url: if self.url.is_empty() { folder } else { self.url.clone() },
+            soap: self.soap.clone(),
             username: self.username.clone(),
-            password: self.password(key)?,
             facility_id: self.facility_id.clone(),
-        })
+            ca: text(&self.ca).unwrap_or_default(),
+            certificate: text(&self.certificate).unwrap_or_default(),
+            pin: self.pin.clone(),
+            timeout_seconds: self.timeout_seconds,
+            connect_timeout_seconds: self.connect_timeout_seconds,
+            rewrite: self.rewrite.clone(),
+        }
     }
 
-    fn password(&self, key: &str) -> Result<Password, ConfigError> {
+    fn password(&self, key: &str) -> Result<Password, SettingError> {
         secret::read(key, "", &self.password_file, &self.password_env)
-            .map_err(|error| ConfigError::value(key, error))?
-            .ok_or_else(|| ConfigError::value(key, "give password_file or password_env"))
-    }
-
-    fn reach(&self, key: &str, egress: Egress, timeout: Duration) -> Result<Reach, ConfigError> {
-        let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
-        let (certificate, own_key) = (given(&self.certificate), given(&self.key));
-        let identity = certificate.as_deref().zip(own_key.as_deref());
-        let tls = pinned_client_config(given(&self.ca).as_deref(), identity, self.pin(key)?)
-            .map_err(|error| ConfigError::value(of_tls(key, &error), error))?;
-        let connect = self.connect_timeout_seconds.unwrap_or(CONNECT_TIMEOUT_SECONDS);
-        Ok(Reach { tls, egress, connect_timeout: Duration::from_secs(connect), timeout })
-    }
-
-    fn pin(&self, key: &str) -> Result<Option<ServerKeyPin>, ConfigError> {
-        if self.pin.is_empty() {
-            return Ok(None);
-        }
-        let pin = self.pin.parse();
-        pin.map(Some).map_err(|error| ConfigError::value(format!("{key}.pin"), error))
-    }
-
-    fn rewrite(&self, key: &str) -> Result<Rewrite, ConfigError> {
-        let mut rewrite = Rewrite::default();
-        for (field, text) in &self.rewrite {
-            rewrite
-                .put(field, text)
-                .map_err(|error| ConfigError::value(format!("{key}.rewrite.{field}"), error))?;
-        }
-        Ok(rewrite)
+            .map_err(|error| SettingError::of("", error))?
+            .ok_or_else(|| SettingError::of("", "give password_file or password_env"))
     }
 }
 
-fn of_address(error: &CallError) -> String {
-    match error {
-        CallError::AddressRefused => {
-            "is not a public address; if it is right, name it in egress.allow".to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
-/// The key whose file it is.
-fn of_tls(key: &str, error: &TlsError) -> String {
-    match error {
-        TlsError::File { what: "trust anchor", .. } => format!("{key}.ca"),
-        TlsError::File { what: "private key", .. } => format!("{key}.key"),
-        TlsError::File { .. } => format!("{key}.certificate"),
-        TlsError::Unusable(_) => key.to_owned(),
-    }
+/// A setting with the key of its table.
+fn of_setting(table: &str, error: SettingError) -> ConfigError {
+    let key =
+        if error.key.is_empty() { table.to_owned() } else { format!("{table}.{}", error.key) };
+    ConfigError::value(key, error.problem)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::gateway::Disagreement;
 use crate::store::DatabaseUrl;
 use crate::validation::{Policies, Policy, PolicyError, Setting, Strictness, Treatment, Weight};
 
-pub use destination::{DestinationConfig, DialectName, EgressConfig};
+pub use destination::{DestinationConfig, EgressConfig};
 pub(crate) use keys::private_file;
 pub use keys::{Keys, KeysError};
 pub use mail::MailConfig;

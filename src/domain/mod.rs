@@ -32,6 +32,7 @@ mod pacific;
 mod passphrase;
 pub mod questions;
 mod region;
+mod registry;
 mod request;
 mod retry;
 mod secret;
@@ -82,6 +83,9 @@ pub use note_template::{NOTE_TEMPLATES, NoteTemplate};
 pub use organization::Organization;
 pub use passphrase::{Check, Owner, Passphrase, PassphraseHash, SALT, Weakness};
 pub use region::{REGIONS, RegionCode, RegionFacts};
+pub use registry::{
+    DialectName, RegistrySecrets, RegistrySettings, RegistryVersion, VersionDeed, VersionState,
+};
 pub use request::{
     CLAIMED_SITE, Request, RequestKind, RequestNote, RequestNoteKind, RequestState, RequestStep,
     RequestViews,

@@ -102,9 +102,10 @@ impl Gateway {
             let text = "the stored message cannot be read";
             return (None, Err(Failure::new(FailureClass::Poison, text)));
         };
-        match self.backends.outgoing(region, environment, text) {
+        let backends = self.backends();
+        match backends.outgoing(region, environment, text) {
             Ok(outgoing) => {
-                let result = self.backends.send(region, environment, &outgoing).await;
+                let result = backends.send(region, environment, &outgoing).await;
                 let changed = (*outgoing != *text).then(|| outgoing.into_owned());
                 (changed, result)
             }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
-use crate::backends::Backends;
+use crate::backends::{Backends, Surroundings};
+use crate::client::Egress;
 use crate::domain::CREDENTIAL_PURPOSE;
 use crate::domain::{
     BreakerPolicy, By, Environment, LetterLimits, RetryPolicy, ServerKey, SiteKind, SiteStatus,
     Timestamp,
 };
-use crate::gateway::{Call, Disagreement, Gateway, GatewaySettings, RoutingRules};
+use crate::gateway::{Call, Disagreement, Gateway, GatewaySettings, Registries, RoutingRules};
 use crate::hl7::Identity;
 use crate::store::{
     DatabaseUrl, NewCredential, NewSite, RetentionLimits, Store, StoreSettings, Vault,
@@ -59,7 +60,9 @@ pub(super) async fn gateway(dir: &TempDir) -> Arc<Gateway> {
     };
     store.credential_issue(credential, by).await.unwrap();
     store.directory_refresh().await.unwrap();
-    Gateway::new(store, Backends::default(), key, settings(), Handle::current())
+    let around = Surroundings { egress: Egress::default(), timeout: Duration::from_secs(1) };
+    let registries = Registries::new(Backends::default(), HashMap::new(), around);
+    Gateway::new(store, registries, key, settings(), Handle::current())
 }
 
 fn settings() -> GatewaySettings {

@@ -11,10 +11,12 @@ mod backlog;
 mod deliver;
 #[cfg(test)]
 mod fixture;
+mod operator;
 mod order;
 mod outcome;
 mod preview;
 mod query;
+mod registries;
 mod reply;
 mod resend;
 mod route;
@@ -42,13 +44,16 @@ use crate::hl7::Identity;
 use crate::store::{Directory, Place, RetentionLimits, Store};
 use crate::validation::{Policies, ProcessingRules, Validator};
 
+pub use crate::backends::SettingError;
 pub use api::{
     ApiError, GatewayStatus, MessageLine, MessagePage, Program, RegionStatus, SiteDetail, SiteLine,
     SiteList, SiteStatement,
 };
 pub use authenticate::{AuthenticatedSender, Part as CredentialPart};
+pub use operator::Operator;
 pub use outcome::{Inquirer, InquiryError, MessageOutcome};
 pub use preview::{LONGEST_PREVIEW, Preview, PreviewError, PreviewFor, Previewed};
+pub use registries::{Origin, Registries};
 pub use reply::ack_preview;
 pub use resend::{Editor, resend_edited};
 pub use route::{Disagreement, RoutingRules};
@@ -106,7 +111,7 @@ pub struct GatewaySettings {
 /// The door for messages. One for each process.
 pub struct Gateway {
     store: Arc<Store>,
-    backends: Backends,
+    registries: Registries,
     key: ServerKey,
     settings: GatewaySettings,
     throttle: Throttle,
@@ -126,7 +131,7 @@ impl Gateway {
     /// A gateway over an open store; call [`Gateway::run_workers`] to let it deliver what is queued.
     pub fn new(
         store: Arc<Store>,
-        backends: Backends,
+        registries: Registries,
         key: ServerKey,
         settings: GatewaySettings,
         runtime: Handle,
@@ -136,7 +141,7 @@ impl Gateway {
             preview,
             programs: api::Programs::new(),
             store,
-            backends,
+            registries,
             key,
             settings,
             throttle: Throttle::new(),
@@ -165,9 +170,9 @@ impl Gateway {
         &self.preview
     }
 
-    /// The registries behind it.
-    pub const fn backends(&self) -> &Backends {
-        &self.backends
+    /// The registries behind it, by the directory as it is now.
+    pub fn backends(&self) -> Arc<Backends> {
+        self.registries.now(&self.store)
     }
 
     /// Begins no new delivery from the queue.

@@ -81,8 +81,9 @@ impl Gateway {
     ) -> Result<String, Failure> {
         let (region, environment) = place;
         let text = std::str::from_utf8(submission.message.body()).unwrap_or(submission.text);
-        let outgoing = self.backends.outgoing(region, environment, text)?;
-        let asking = self.backends.query(region, environment, &outgoing);
+        let backends = self.backends();
+        let outgoing = backends.outgoing(region, environment, text)?;
+        let asking = backends.query(region, environment, &outgoing);
         timeout(self.settings.relay_deadline, asking)
             .await
             .unwrap_or_else(|_late| Err(Failure::new(FailureClass::Ambiguous, "no answer in time")))

@@ -124,6 +124,12 @@ impl Gateway {
             }
         };
         let taken = claims.len();
+        // What is sent now goes where staff have decided until now.
+        if taken > 0
+            && let Err(error) = self.store.directory_refresh().await
+        {
+            tracing::warn!("the directory was not refreshed: {error}");
+        }
         for claim in claims {
             let Some(gateway) = self.itself() else { break };
             let place = places.take((claim.region, claim.environment));
@@ -164,7 +170,7 @@ impl Gateway {
     }
 
     async fn probe(&self, (region, environment): Destination) {
-        let failure = self.backends.probe(region, environment).await.err();
+        let failure = self.backends().probe(region, environment).await.err();
         match &failure {
             None => tracing::info!("{region} {environment} answers again"),
             Some(failure) => {

@@ -29,7 +29,7 @@ struct List {
 }
 
 async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
-    if !visit.portal().settings.shows_letters {
+    if !visit.portal().shows_letters() {
         return Ok(visit.missing());
     }
     let filter = LetterFilter {
@@ -72,7 +72,7 @@ struct Show {
 async fn show(visit: Visit, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let settings = &visit.portal().settings;
     let Ok(id) = id.parse::<MessageId>() else { return Ok(visit.missing()) };
-    if !settings.shows_letters {
+    if !visit.portal().shows_letters() {
         return Ok(visit.missing());
     }
     let Some((letter, words)) = visit.portal().sites.letter_read(id, visit.by()).await? else {

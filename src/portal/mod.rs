@@ -2,7 +2,8 @@
 //!
 //! Every page works without script. A handler takes a [`Visit`] (who asks, from where, with which session) or a
 //! [`Posted`], the only way to the fields of a form, which has checked that the form was ours. May import `domain`,
-//! `sites`, `store` for reading, `gateway` for messages that staff edit or that are not sent, `hl7`, and `validation`.
+//! `sites`, `store` for reading, `gateway` for messages that staff edit or that are not sent and for asking registries,
+//! `hl7`, and `validation`.
 
 mod account;
 mod ask;
@@ -42,7 +43,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 
-use crate::gateway::{Editor, Preview};
+use crate::gateway::{Editor, Operator, Preview};
 use crate::sites::Sites;
 
 pub use member::Member;
@@ -79,17 +80,30 @@ pub struct Portal {
     editor: Editor,
     /// Judges messages that are not sent.
     preview: Arc<Preview>,
+    /// Asks registries whether they answer.
+    operator: Operator,
     settings: PortalSettings,
 }
 
 impl Portal {
-    /// Pages over `sites`; staff edit messages through the editor, and the preview judges those that are not sent.
+    /// Pages over `sites`; staff edit messages through the editor and reach registries through the operator, and the
+    /// preview judges messages that are not sent.
     pub fn new(
         sites: Arc<Sites>,
-        (editor, preview): (Editor, Arc<Preview>),
+        (editor, preview, operator): (Editor, Arc<Preview>, Operator),
         settings: PortalSettings,
     ) -> Self {
-        Self { sites, editor, preview, settings }
+        Self { sites, editor, preview, operator, settings }
+    }
+
+    /// Whether no regional registry is connected: neither by the configuration nor by staff.
+    fn is_trial(&self) -> bool {
+        self.settings.is_trial && self.sites.store().directory().versions().is_empty()
+    }
+
+    /// Whether whoever opens a page may read the letters.
+    fn shows_letters(&self) -> bool {
+        self.settings.shows_letters && self.is_trial()
     }
 }
 

@@ -139,7 +139,11 @@ impl Visit {
     /// What every page shows around its content.
     pub(super) fn layout(&self, title: impl Into<String>) -> Layout {
         let title = title.into();
-        let layout = Layout::new(title, self.path(), self.form_token(), &self.portal.settings);
+        let layout = Layout {
+            is_trial: self.portal.is_trial(),
+            shows_letters: self.portal.shows_letters(),
+            ..Layout::new(title, self.path(), self.form_token(), &self.portal.settings)
+        };
         match self.request.extensions().get::<Known>() {
             Some(Known::Is(who)) => layout.of(who, self.path()),
             Some(Known::Unsure) => Layout { offers_sign_in: false, ..layout },

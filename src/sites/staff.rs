@@ -383,7 +383,7 @@ impl Staff {
     ///
     /// # Errors
     /// When they have to show first that they are there.
-    fn must_be_fresh(&self, browser: &Browser) -> Result<(), AccountError> {
+    pub(super) fn must_be_fresh(&self, browser: &Browser) -> Result<(), AccountError> {
         if self.who.is_fresh(browser.now) { Ok(()) } else { Err(AccountError::StepUp) }
     }
 }

@@ -400,6 +400,13 @@ pub(super) fn settle_all(
     if let Some(last) = group.last() {
         for (place, signs) in signs {
             destination::after_attempts(conn, place, &signs, last.breaker, last.now)?;
+            let took = |one: &&Settlement| {
+                (one.region, one.environment) == place
+                    && matches!(one.end, AttemptEnd::Answered(true))
+            };
+            if group.iter().any(took) {
+                destination::took_one(conn, place, last.now)?;
+            }
         }
     }
     Ok(changed)
@@ -497,7 +504,7 @@ fn settle(conn: &mut DbConnection, one: &Settlement) -> Result<bool, StoreError>
     Ok(true)
 }
 
-type Row = (
+pub(super) type Row = (
     MessageId,
     RegionCode,
     Environment,

@@ -3,6 +3,8 @@
 //! A change that decides whether messages are sent raises the directory's revision, so that it holds on every node from
 //! the next message on. Counting failures does not: only the settling transaction reads the count.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
 use crate::domain::{
@@ -13,11 +15,14 @@ use crate::store::action::{Action, record};
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::delivery::is_queued;
 use crate::store::directory::raise_revision;
-use crate::store::schema::{delivery, destination, maintenance};
+use crate::store::schema::{delivery, destination, last_delivery, maintenance};
 use crate::store::{Store, StoreError};
 
 /// A registry: a region and an environment.
 pub type Place = (RegionCode, Environment);
+
+/// How exactly it is kept when a destination last took a message.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How one attempt ended, as the breaker of its destination sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +144,15 @@ impl Store {
                     Ok(())
                 }
             }
+        })
+        .await
+    }
+
+    /// When each destination last took a message, to the minute.
+    pub async fn last_deliveries(&self) -> Result<Vec<(Place, Option<Timestamp>)>, StoreError> {
+        self.read(|conn| {
+            let columns = ((last_delivery::region, last_delivery::environment), last_delivery::at);
+            Ok(last_delivery::table.select(columns).load(conn)?)
         })
         .await
     }
@@ -333,6 +347,18 @@ fn make_due(
         .filter(delivery::lease_owner.is_null())
         .filter(delivery::next_attempt_at.gt(now));
     diesel::update(waiting).set(delivery::next_attempt_at.eq(now)).execute(conn)?;
+    Ok(())
+}
+
+/// A destination took a message. Most of the time nothing is written.
+pub(super) fn took_one(
+    conn: &mut DbConnection,
+    (region, environment): Place,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let old = last_delivery::at.is_null().or(last_delivery::at.lt(now.minus(MINUTE)));
+    let row = last_delivery::table.find((region, environment)).filter(old.assume_not_null());
+    diesel::update(row).set(last_delivery::at.eq(Some(now))).execute(conn)?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use crate::store::connection::DbConnection;
 use crate::store::destination::{self, Place};
+use crate::store::destination_version::{self, ActiveVersion};
 use crate::store::schema::{registry_revision, site_link};
 use crate::store::{StoreError, credential, site};
 
@@ -27,6 +28,7 @@ pub struct Directory {
     links: HashSet<(SiteId, SiteId)>,
     destinations: HashMap<Place, Destination>,
     windows: Vec<MaintenanceWindow>,
+    versions: Vec<ActiveVersion>,
 }
 
 impl Directory {
@@ -50,7 +52,8 @@ impl Directory {
             .map(|one| ((one.region, one.environment), one))
             .collect();
         let windows = destination::windows(conn)?;
-        Ok(Self { revision, credentials, sites, links, destinations, windows })
+        let versions = destination_version::active(conn)?;
+        Ok(Self { revision, credentials, sites, links, destinations, windows, versions })
     }
 
     /// Why nothing is sent to a destination now; none when it is.
@@ -73,6 +76,11 @@ impl Directory {
     /// What is known of a destination that somebody has touched or that has failed.
     pub fn destination(&self, place: Place) -> Option<&Destination> {
         self.destinations.get(&place)
+    }
+
+    /// The settings of registries that staff have put into use.
+    pub fn versions(&self) -> &[ActiveVersion] {
+        &self.versions
     }
 
     /// The credential with this username, whatever its state.

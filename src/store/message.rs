@@ -220,7 +220,12 @@ impl Store {
                     Part::Body => Some(body),
                     Part::Reply => reply,
                     Part::Sent => sent,
-                    Part::Letter | Part::Loopback | Part::Totp | Part::Webhook => None,
+                    Part::Letter
+                    | Part::Loopback
+                    | Part::RegistryKey
+                    | Part::RegistryPassword
+                    | Part::Totp
+                    | Part::Webhook => None,
                 }))
             })
             .await?;

@@ -8,13 +8,17 @@ use crate::domain::{
 };
 use crate::store::action::{Action, record};
 use crate::store::connection::DbConnection;
-use crate::store::delivery::{columns, from_row};
+use crate::store::delivery::{Row as DeliveryRow, columns, from_row, is_queued};
+use crate::store::destination::Place;
 use crate::store::literal::Condition;
 use crate::store::schema::{delivery, message, payload};
 use crate::store::{Store, StoreError};
 
 /// Deliveries sent again in one transaction at most, so that submissions never wait long behind a replay.
 const BATCH: i64 = 500;
+
+/// What a line says of its message: MSH-10, sender, responsible Site, receipt.
+type About = (String, SiteId, Option<SiteId>, Timestamp);
 
 /// Which deliveries are meant; every part that is given must hold.
 #[derive(Debug, Clone, Default)]
@@ -29,23 +33,75 @@ pub struct DeliveryFilter {
     pub class: Option<FailureClass>,
     /// Sender of the message.
     pub sender: Option<SiteId>,
+    /// Responsible Site of the message.
+    pub site: Option<SiteId>,
     /// Received at this moment or later.
     pub since: Option<Timestamp>,
     /// Received before this moment.
     pub before: Option<Timestamp>,
 }
 
+/// A delivery with what is known of its message.
+#[derive(Debug, Clone)]
+pub struct DeliveryLine {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// MSH-10.
+    pub control_id: String,
+    /// The responsible Site.
+    pub site: SiteId,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+/// What a filter means.
+#[derive(Debug, Clone, Default)]
+pub struct DeliverySum {
+    /// How many deliveries.
+    pub messages: i64,
+    /// The first of them.
+    pub oldest: Option<MessageId>,
+    /// The last of them.
+    pub newest: Option<MessageId>,
+    /// Of each responsible Site how many, most first.
+    pub sites: Vec<(SiteId, i64)>,
+}
+
+/// A responsible Site, its number of deliveries, the first and the last of them.
+type OfSite = (Option<SiteId>, i64, Option<MessageId>, Option<MessageId>);
+
+impl DeliverySum {
+    fn of(rows: Vec<OfSite>) -> Self {
+        let mut sum = Self::default();
+        for (site, number, oldest, newest) in rows {
+            sum.messages += number;
+            sum.oldest = sum.oldest.into_iter().chain(oldest).min();
+            sum.newest = sum.newest.max(newest);
+            // What is delivered has a responsible Site.
+            sum.sites.extend(site.map(|site| (site, number)));
+        }
+        sum.sites.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        sum
+    }
+}
+
 /// The deliveries of a filter, as a query that selects of it what it is asked for.
 macro_rules! filtered {
-    ($filter:expr, $select:expr) => {{
+    ($filter:expr, $select:expr) => {
+        filtered!(
+            $filter,
+            $select,
+            delivery::table.inner_join(message::table.on(message::id.eq(delivery::message_id)))
+        )
+    };
+    ($filter:expr, $select:expr, $from:expr) => {{
         let filter = $filter;
-        let mut query = delivery::table
-            .inner_join(message::table.on(message::id.eq(delivery::message_id)))
-            .select($select)
-            .into_boxed();
+        let mut query = $from.select($select).into_boxed();
         if filter.states == [DeliveryState::Review] {
             // As a literal, so that both databases see that their partial index applies.
             query = query.filter(Condition("delivery.state = 'review'"));
+        } else if filter.states == [DeliveryState::Queued] {
+            query = query.filter(is_queued());
         } else if !filter.states.is_empty() {
             query = query.filter(delivery::state.eq_any(filter.states.clone()));
         }
@@ -60,6 +116,9 @@ macro_rules! filtered {
         }
         if let Some(sender) = &filter.sender {
             query = query.filter(message::sender_id.eq(sender.clone()));
+        }
+        if let Some(site) = &filter.site {
+            query = query.filter(message::site_id.eq(site.clone()).assume_not_null());
         }
         // Identifiers grow with time.
         if let Some(since) = filter.since {
@@ -93,6 +152,63 @@ impl Store {
     pub async fn delivery_count(&self, filter: DeliveryFilter) -> Result<i64, StoreError> {
         self.read(move |conn| Ok(filtered!(&filter, diesel::dsl::count_star()).first::<i64>(conn)?))
             .await
+    }
+
+    /// A page of the deliveries of a filter with what is known of their messages, newest first; begins before `before`.
+    pub async fn delivery_page(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<MessageId>,
+        limit: i64,
+    ) -> Result<Vec<DeliveryLine>, StoreError> {
+        self.read(move |conn| {
+            let about =
+                (message::control_id, message::sender_id, message::site_id, message::received_at);
+            let mut query = filtered!(&filter, (columns(), about));
+            if let Some(before) = before {
+                query = query.filter(delivery::message_id.lt(before));
+            }
+            let rows = query
+                .order(delivery::message_id.desc())
+                .limit(limit)
+                .load::<(DeliveryRow, About)>(conn)?;
+            let line = |(row, about): (DeliveryRow, About)| {
+                let (control_id, sender, site, received_at) = about;
+                let site = site.unwrap_or(sender);
+                DeliveryLine { delivery: from_row(row), control_id, site, received_at }
+            };
+            Ok(rows.into_iter().map(line).collect())
+        })
+        .await
+    }
+
+    /// What a filter means: how many, of which time, of which Sites.
+    pub async fn delivery_sum(&self, filter: DeliveryFilter) -> Result<DeliverySum, StoreError> {
+        self.read(move |conn| {
+            let columns = (
+                message::site_id,
+                diesel::dsl::count_star(),
+                diesel::dsl::min(delivery::message_id),
+                diesel::dsl::max(delivery::message_id),
+            );
+            let by_site = delivery::table
+                .inner_join(message::table.on(message::id.eq(delivery::message_id)))
+                .group_by(message::site_id);
+            Ok(DeliverySum::of(filtered!(&filter, columns, by_site).load(conn)?))
+        })
+        .await
+    }
+
+    /// How many deliveries stand in review, by destination.
+    pub async fn review_counts(&self) -> Result<Vec<(Place, i64)>, StoreError> {
+        self.read(|conn| {
+            Ok(delivery::table
+                .filter(Condition("delivery.state = 'review'"))
+                .group_by((delivery::region, delivery::environment))
+                .select(((delivery::region, delivery::environment), diesel::dsl::count_star()))
+                .load(conn)?)
+        })
+        .await
     }
 
     /// Sends one message again, wherever it stands but in the queue already.

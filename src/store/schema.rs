@@ -212,6 +212,39 @@ table! {
 }
 
 table! {
+    destination_version (id) {
+        id -> BigInt,
+        region -> Text,
+        environment -> Text,
+        number -> BigInt,
+        state -> Text,
+        settings -> Text,
+        password -> Nullable<Binary>,
+        private_key -> Nullable<Binary>,
+        based_on -> Nullable<BigInt>,
+        authors -> Text,
+        drafted_at -> Timestamp,
+        changed_at -> Timestamp,
+        tested_at -> Nullable<Timestamp>,
+        test_problem -> Nullable<Text>,
+        activated_by -> Nullable<Text>,
+        activated_at -> Nullable<Timestamp>,
+        activated_why -> Nullable<Text>,
+        ended_by -> Nullable<Text>,
+        ended_at -> Nullable<Timestamp>,
+        ended_why -> Nullable<Text>,
+    }
+}
+
+table! {
+    last_delivery (region, environment) {
+        region -> Text,
+        environment -> Text,
+        at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
     operator_action (id) {
         id -> BigInt,
         at -> Timestamp,

@@ -12,7 +12,7 @@ use crate::domain::{
     LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState, OrganizationId,
     OrganizationState, PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId,
     RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind,
-    SiteStatus, StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId,
+    SiteStatus, StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId, VersionState,
 };
 
 macro_rules! text_column {
@@ -76,7 +76,8 @@ text_column!(
     StageEvent,
     TallyScope,
     TestLetters,
-    UserId
+    UserId,
+    VersionState
 );
 
 macro_rules! bytes_column {

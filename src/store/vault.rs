@@ -28,6 +28,10 @@ pub enum Part {
     Letter,
     /// What the loopback registry received.
     Loopback,
+    /// The key of our client certificate at a registry; the number is that of the version of its settings.
+    RegistryKey,
+    /// Our password at a registry; the number is that of the version of its settings.
+    RegistryPassword,
     /// The HL7 reply that the sender got, or would get again.
     Reply,
     /// What a registry was sent, where that is not the body.
@@ -44,6 +48,8 @@ impl Part {
             Self::Body => b"body",
             Self::Letter => b"letter",
             Self::Loopback => b"loopback",
+            Self::RegistryKey => b"registry-key",
+            Self::RegistryPassword => b"registry-password",
             Self::Reply => b"reply",
             Self::Sent => b"sent",
             Self::Totp => b"totp",

@@ -107,6 +107,23 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/staff/messages/{message}/retry", "m"),
     ("GET", "/staff/messages/{message}/replace", "m"),
     ("POST", "/staff/messages/{message}/replace", "m"),
+    ("GET", "/staff/delivery", "ohm"),
+    ("GET", "/staff/delivery/{region}/{environment}", "ohm"),
+    ("GET", "/staff/delivery/{region}/{environment}/messages", "ohm"),
+    ("POST", "/staff/delivery/{region}/{environment}/control", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/probe", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/maintenance", "m"),
+    ("GET", "/staff/delivery/{region}/{environment}/replay/{which}", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/replay/{which}", "m"),
+    ("GET", "/staff/delivery/{region}/{environment}/sent/{number}", "m"),
+    ("GET", "/staff/delivery/{region}/{environment}/settings", "m"),
+    ("GET", "/staff/delivery/{region}/{environment}/settings/draft", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/settings/draft", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/settings/test", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/settings/activate", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/settings/withdraw", "m"),
+    ("POST", "/staff/delivery/{region}/{environment}/settings/discard", "m"),
+    ("POST", "/staff/messages/{message}/give-up", "m"),
     ("GET", "/staff/quality", "ohm"),
     ("GET", "/staff/requests", "or"),
     ("GET", "/staff/onboarding", "ohm"),
@@ -155,6 +172,8 @@ const ELSEWHERE: &[&str] = &[
     "/organization/{organization}/sites/{site}/webhooks/{webhook}/resume",
     "/organization/{organization}/sites/{site}/webhooks/{webhook}/secret",
     "/organization/{organization}/sites/{site}/sending-facility",
+    "/staff/delivery/{region}/{environment}/maintenance/{id}/end",
+    "/staff/delivery/{region}/{environment}/settings/compare",
     "/staff/mail/{id}",
     "/staff/mail/{id}/give-up",
     "/staff/mail/{id}/retry",
@@ -178,6 +197,9 @@ fn path_of(template: &str, place: &Place) -> String {
         .replace("{other}", &place.other.to_string())
         .replace("{site}", "SF-000001")
         .replace("{foreign}", "DE-000002")
+        .replace("{region}/{environment}", "CAIRBA/test")
+        .replace("{which}", "review____")
+        .replace("{number}", "1")
         .replace("{credential}", "SF-000001-T")
         .replace("{another}", "SF-000001")
         .replace("{secret}", "DE-000002-T")

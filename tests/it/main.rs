@@ -16,6 +16,7 @@
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
+//! - `delivery_pages`: registries at the desks of staff: seen, paused, set up anew; messages sent again
 //! - `desk`: the audit trail, the outbox, the letters of a trial, claims of Sites
 //! - `egress`: where the Gateway calls, and whom it believes there
 //! - `endurance`: what waits after an outage or a restart, nodes that die, many calls under way
@@ -73,6 +74,7 @@ mod corpus;
 mod crash;
 mod credentials;
 mod delivery;
+mod delivery_pages;
 mod desk;
 mod egress;
 mod endurance;

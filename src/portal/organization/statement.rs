@@ -92,7 +92,7 @@ async fn issue(posted: Posted, path: web::Path<(String, String)>) -> Answer {
         verify: format!("{}/verify-statement", visit.portal().settings.public_url),
         rows: record.facts.rows(),
         year,
-        is_trial: visit.portal().settings.is_trial,
+        is_trial: visit.portal().is_trial(),
     };
     Ok(match fields.get("form") {
         "pdf" => download(&record, &paper),

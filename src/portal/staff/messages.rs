@@ -28,12 +28,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/messages/{id}", get().to(message))
         .route("/staff/messages/{id}/text", web::post().to(text))
         .route("/staff/messages/{id}/retry", web::post().to(retry))
+        .route("/staff/messages/{id}/give-up", web::post().to(give_up))
         .route("/staff/messages/{id}/replace", get().to(replacing))
         .route("/staff/messages/{id}/replace", web::post().to(replace));
 }
 
 const SAID: &[(&str, &str)] = &[
     ("forgotten", "The search is deleted."),
+    ("given-up", "The message is given up. It is not sent any more."),
     ("replaced", "This is the edited version. It is on its way to the registry."),
     ("retried", "The message is on its way to the registry again."),
     ("saved", "The search is kept."),
@@ -218,6 +220,26 @@ async fn retry(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+async fn give_up(posted: Posted, path: web::Path<String>) -> Result<HttpResponse, Trouble> {
+    let Posted { visit, fields } = posted;
+    let staff = demand!(&visit, &[P::Operate]);
+    let id = message_id(&path)?;
+    let reason = fields.get("ending").trim().to_owned();
+    let sites = &visit.portal().sites;
+    let wrong = if reason.is_empty() {
+        "Enter why it is given up".to_owned()
+    } else {
+        match sites.staff_message_give_up(&staff, id, reason, &visit.browser()).await {
+            Ok(_) => return Ok(visit.redirect(&format!("{PATH}/{id}?done=given-up"))),
+            Err(AccountError::Store(StoreError::Refused(refusal))) => refusal.0,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let found = found(&visit, &staff, &path).await?;
+    let errors = FieldErrors::one("ending", wrong);
+    Ok(visit.page(&page(&visit, &staff, found, Text::Hidden, errors).await?))
 }
 
 #[derive(Template)]

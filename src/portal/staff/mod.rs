@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod delivery;
 mod letters;
 mod messages;
 mod onboarding;
@@ -37,6 +38,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(quality::routes)
         .configure(letters::routes)
         .configure(messages::routes)
+        .configure(delivery::routes)
         .configure(audit::routes);
 }
 
@@ -100,12 +102,13 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 9] = [
+    let places: [(&str, &str, &[P]); 10] = [
         ("/staff", "What waits", ANY),
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/onboarding", "Onboarding", &[P::ViewMessages]),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
         ("/staff/messages", "Messages", &[P::ViewMessages]),
+        ("/staff/delivery", "Delivery", &[P::ViewMessages]),
         ("/staff/quality", "Data quality", &[P::ViewMessages]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
         ("/staff/mail", "E-mails", &[P::ManageMail]),

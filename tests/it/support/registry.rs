@@ -173,6 +173,11 @@ impl ScriptedRegistry {
         self.shared.calls.lock().unwrap().len()
     }
 
+    /// The authority of its certificate, in PEM.
+    pub(crate) fn ca(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("ca.pem")).unwrap()
+    }
+
     /// The `[regions.…]` table that sends a region's messages of one environment here.
     pub(crate) fn config(&self, region: &str, environment: &str) -> String {
         let password = self.dir.path().join("password");
