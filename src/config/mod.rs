@@ -3,6 +3,7 @@
 #[macro_use]
 mod section;
 
+mod alerts;
 mod destination;
 mod keys;
 mod mail;
@@ -22,6 +23,7 @@ use crate::gateway::Disagreement;
 use crate::store::DatabaseUrl;
 use crate::validation::{Policies, Policy, PolicyError, Setting, Strictness, Treatment, Weight};
 
+pub use alerts::AlertsConfig;
 pub use destination::{DestinationConfig, DialectName, EgressConfig};
 pub(crate) use keys::private_file;
 pub use keys::{Keys, KeysError};
@@ -82,6 +84,8 @@ section! {
         onboarding: OnboardingConfig,
         /// Letters.
         mail: MailConfig,
+        /// From when on somebody should look.
+        alerts: AlertsConfig,
         /// What is judged of a message.
         validation: ValidationConfig,
         /// How long data is kept.
@@ -436,6 +440,7 @@ impl Config {
         }
         self.check_server()?;
         self.mail.check()?;
+        self.alerts.check()?;
         self.onboarding.check()?;
         self.check_loopback()?;
         self.policies()?;

@@ -128,7 +128,7 @@ impl Asked {
 }
 
 /// The moment when clocks in California show this.
-fn in_california(local: NaiveDateTime) -> Timestamp {
+pub(super) fn in_california(local: NaiveDateTime) -> Timestamp {
     let midnight = Timestamp::pacific_midnight(local.date());
     let since = local.time().signed_duration_since(NaiveTime::MIN).to_std().unwrap_or_default();
     let guess = midnight.plus(since);

@@ -7,6 +7,7 @@
 mod account;
 mod ask;
 mod assets;
+mod banners;
 mod chart;
 mod claim;
 mod draft_pages;
@@ -30,6 +31,7 @@ mod rules;
 mod sign_in;
 mod staff;
 mod states;
+mod status;
 mod table;
 mod trail;
 mod validate;
@@ -79,6 +81,10 @@ pub struct Portal {
     /// Judges messages that are not sent.
     preview: Arc<Preview>,
     settings: PortalSettings,
+    /// How the destinations were when somebody last asked for the public page.
+    standing: status::Standing,
+    /// What stands above pages.
+    notices: banners::Notices,
 }
 
 impl Portal {
@@ -88,7 +94,14 @@ impl Portal {
         (editor, preview): (Editor, Arc<Preview>),
         settings: PortalSettings,
     ) -> Self {
-        Self { sites, editor, preview, settings }
+        Self {
+            sites,
+            editor,
+            preview,
+            settings,
+            standing: status::Standing::default(),
+            notices: banners::Notices::default(),
+        }
     }
 }
 
@@ -111,6 +124,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(requests::routes)
             .configure(rules::routes)
             .configure(staff::routes)
+            .configure(status::routes)
             .configure(verify_statement::routes)
             .configure(wishes::routes)
             .configure(validate::routes)

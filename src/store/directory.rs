@@ -75,6 +75,11 @@ impl Directory {
         self.destinations.get(&place)
     }
 
+    /// Every maintenance window, past ones too, the earliest first.
+    pub fn maintenance(&self) -> &[MaintenanceWindow] {
+        &self.windows
+    }
+
     /// The credential with this username, whatever its state.
     pub fn credential(&self, username: &str) -> Option<&Arc<Credential>> {
         self.credentials.get(username)

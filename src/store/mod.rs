@@ -7,6 +7,7 @@
 
 mod account;
 mod action;
+mod alert;
 mod api_key;
 mod audit;
 mod board;
@@ -53,6 +54,7 @@ mod staff;
 mod stage;
 mod statement;
 mod status_letter;
+mod system_notice;
 mod tally;
 mod update;
 mod vault;
@@ -75,6 +77,7 @@ use crate::store::writer::Job;
 
 pub use account::{AccountFilter, Factors, NewAccount};
 pub use action::{Action, ActionRecord};
+pub use alert::{AlertTimes, WriteAlerts};
 pub use api_key::NewApiKey;
 pub use audit::{AuditFilter, Verdict};
 pub use board::{BoardFilter, BoardOrder, BoardRow, RECENT_DAYS, SiteNote};
@@ -83,7 +86,7 @@ pub use change::Change;
 pub use claim::{ClaimSent, Claimed, WriteClaimed};
 pub use clinician::NewClinician;
 pub use connection::DatabaseUrl;
-pub use credential::NewCredential;
+pub use credential::{EndingCredential, NewCredential};
 pub use deed::Deed;
 pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
 pub use destination::Place;

@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::store::action::{Action, record};
 use crate::store::connection::DbConnection;
 use crate::store::delivery::{columns, from_row};
+use crate::store::destination::Place;
 use crate::store::literal::Condition;
 use crate::store::schema::{delivery, message, payload};
 use crate::store::{Store, StoreError};
@@ -93,6 +94,18 @@ impl Store {
     pub async fn delivery_count(&self, filter: DeliveryFilter) -> Result<i64, StoreError> {
         self.read(move |conn| Ok(filtered!(&filter, diesel::dsl::count_star()).first::<i64>(conn)?))
             .await
+    }
+
+    /// How many deliveries wait for an operator, by region and environment. Reads an index of what waits, no rows.
+    pub async fn review_backlog(&self) -> Result<Vec<(Place, i64)>, StoreError> {
+        self.read(|conn| {
+            Ok(delivery::table
+                .filter(Condition("delivery.state = 'review'"))
+                .group_by((delivery::region, delivery::environment))
+                .select(((delivery::region, delivery::environment), diesel::dsl::count_star()))
+                .load::<(Place, i64)>(conn)?)
+        })
+        .await
     }
 
     /// Sends one message again, wherever it stands but in the queue already.

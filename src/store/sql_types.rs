@@ -6,13 +6,13 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    AccessLevel, AccountId, AccountState, Breaker, ClientKeyPin, ClinicianId, ClinicianState,
-    Control, Course, CredentialId, CredentialState, DeliveryState, DigestKind, DraftKind,
-    DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState, LinkPurpose,
-    LinkStatus, MembershipState, MessageId, MessageState, OrganizationId, OrganizationState,
-    PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId, RequestKind,
-    RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind, SiteStatus,
-    StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId,
+    AccessLevel, AccountId, AccountState, AlertKind, Breaker, ClientKeyPin, ClinicianId,
+    ClinicianState, Control, Course, CredentialId, CredentialState, DeliveryState, DigestKind,
+    DraftKind, DraftState, Effect, EmailAddress, Environment, FailureClass, LetterState,
+    LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState, NoticeLevel, OrganizationId,
+    OrganizationState, PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId,
+    RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind,
+    SiteStatus, StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId,
 };
 
 macro_rules! text_column {
@@ -40,6 +40,7 @@ macro_rules! text_column {
 text_column!(
     AccessLevel,
     AccountState,
+    AlertKind,
     Breaker,
     ClinicianState,
     Control,
@@ -58,6 +59,7 @@ text_column!(
     LinkStatus,
     MembershipState,
     MessageState,
+    NoticeLevel,
     OrganizationState,
     PassphraseHash,
     ProductionLetters,

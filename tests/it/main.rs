@@ -5,6 +5,7 @@
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
 //! - `access`: every role on every route of the portal
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
+//! - `alerts`: each is told once when it begins and once when it is over, and shown
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
 //! - `bulk`: many Sites from one file, all or nothing
@@ -15,6 +16,7 @@
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
+//! - `dashboard`: how every destination is, for staff and for everybody
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `desk`: the audit trail, the outbox, the letters of a trial, claims of Sites
 //! - `egress`: where the Gateway calls, and whom it believes there
@@ -43,6 +45,7 @@
 //! - `status_letters`: letters about Sites, each once, as their readers chose, nothing of a patient in any
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
+//! - `system_notices`: notices of CDPH above the pages of those whom they are for
 //! - `transport`: HTTP and TLS under a call
 //! - `validate`: messages judged without sending them, the list of rules, the pages that show both
 //! - `wsdl`: the description that is served
@@ -60,6 +63,7 @@ mod access;
 mod account_pages;
 mod accounts;
 mod adapters;
+mod alerts;
 mod api;
 mod audit;
 mod behaviours;
@@ -71,6 +75,7 @@ mod codes;
 mod corpus;
 mod crash;
 mod credentials;
+mod dashboard;
 mod delivery;
 mod desk;
 mod egress;
@@ -101,6 +106,7 @@ mod staff;
 mod status_letters;
 mod store;
 mod submit;
+mod system_notices;
 mod transport;
 mod validate;
 mod validate_page;
