@@ -5,27 +5,31 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use izportal::app::gateway_settings;
-use izportal::backends::Backends;
+use izportal::backends::{Backends, Surroundings};
+use izportal::client::Egress;
 use izportal::config::Config;
 use izportal::domain::Timestamp;
-use izportal::gateway::{Call, Gateway};
+use izportal::gateway::{Call, Gateway, Registries};
 
 use crate::support::{PASSWORD, SITE, USERNAME, installation};
 
 async fn gateway(config: &Config) -> Arc<Gateway> {
     let base = installation(config).await;
     base.store.directory_refresh().await.unwrap();
+    let around = Surroundings { egress: Egress::default(), timeout: Duration::from_secs(1) };
     let runtime = tokio::runtime::Handle::current();
     Gateway::new(
         base.store,
-        Backends::default(),
+        Registries::new(Backends::default(), HashMap::new(), around),
         base.key,
         gateway_settings(config).unwrap(),
         runtime,

@@ -31,7 +31,7 @@ use crate::loopback::{self, Loopback};
 use crate::mail::Postman;
 use crate::portal::{Portal, PortalSettings};
 use crate::server::{self, LocalAuthority, ServerTls, Size, TlsFiles, TlsSetupError, host_of};
-use crate::sites::{Clerk, Sites, SitesSettings};
+use crate::sites::{Clerk, Sites, SitesSettings, WatchedCertificate};
 use crate::soap::{Limits, SoapVersion};
 use crate::store::{DatabaseUrl, RetentionLimits, Store, StoreError, StoreSettings};
 use crate::validation::{Codes, CodesError, ProcessingRules, Validator};
@@ -598,8 +598,27 @@ pub fn sites(config: &Config, store: Arc<Store>, key: ServerKey, public_url: &st
         criteria: config.onboarding.criteria(),
         silence_days: config.onboarding.silence_days,
         digest_hour: config.mail.digest_hour,
+        alerts: config.alerts.limits(config.gateway.queue_bound),
+        // They were checked when the configuration was read.
+        alert_addresses: config.alerts.addresses().unwrap_or_default(),
+        certificates: watched(config),
     };
     Sites::new(store, key, settings)
+}
+
+/// Our certificates that somebody else made: their ends are watched.
+fn watched(config: &Config) -> Vec<WatchedCertificate> {
+    let mut all = vec![("server".to_owned(), config.server.tls.certificate.clone())];
+    for (code, region) in &config.regions {
+        let name = code.parse().map_or(code.as_str(), |code: RegionCode| code.facts().name);
+        for environment in Environment::ALL {
+            if let Some(to) = region.destination(*environment) {
+                all.push((format!("to {name} {environment}"), to.certificate.clone()));
+            }
+        }
+    }
+    all.retain(|(_, path)| !path.as_os_str().is_empty());
+    all.into_iter().map(|(name, path)| WatchedCertificate { name, path }).collect()
 }
 
 /// The public address, where nothing is listened on: as configured, else by the port that a service would listen on.

@@ -253,6 +253,9 @@ const PAGES: &[(Who, &str)] = &[
     (Who::Staff(StaffRole::Onboarding), "/staff/messages"),
     (Who::Staff(StaffRole::Onboarding), "/staff/messages?state=review"),
     (Who::Staff(StaffRole::Onboarding), "/staff/quality"),
+    (Who::Nobody, "/status"),
+    (Who::Staff(StaffRole::Administrator), "/staff/dashboard"),
+    (Who::Staff(StaffRole::Administrator), "/staff/dashboard?span=30d"),
     (Who::Staff(StaffRole::Auditor), "/staff/audit"),
     (Who::Staff(StaffRole::HelpDesk), "/staff/mail"),
 ];

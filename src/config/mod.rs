@@ -3,6 +3,7 @@
 #[macro_use]
 mod section;
 
+mod alerts;
 mod destination;
 mod keys;
 mod mail;
@@ -22,6 +23,7 @@ use crate::gateway::Disagreement;
 use crate::store::DatabaseUrl;
 use crate::validation::{Policies, Policy, PolicyError, Setting, Strictness, Treatment, Weight};
 
+pub use alerts::AlertsConfig;
 pub use destination::{DestinationConfig, EgressConfig};
 pub(crate) use keys::private_file;
 pub use keys::{Keys, KeysError};
@@ -84,6 +86,8 @@ section! {
         mail: MailConfig,
         /// Calls to programs of Sites.
         webhooks: WebhooksConfig,
+        /// From when on somebody should look.
+        alerts: AlertsConfig,
         /// What is judged of a message.
         validation: ValidationConfig,
         /// How long data is kept.
@@ -446,6 +450,7 @@ impl Config {
         }
         self.check_server()?;
         self.mail.check()?;
+        self.alerts.check()?;
         self.onboarding.check()?;
         self.check_loopback()?;
         self.policies()?;

@@ -39,6 +39,8 @@ words! {
         /// See the users of an organization.
         ViewUsers = "view-users",
 
+        /// Write notices that stand above pages.
+        Announce = "announce",
         /// Deactivate and reactivate any account, take a lost second factor away.
         CloseAccount = "close-account",
         /// Change settings, mail templates, rules and destinations.
@@ -155,7 +157,8 @@ impl StaffRole {
             ),
             Self::HelpDesk => matches!(
                 permission,
-                P::CloseAccount
+                P::Announce
+                    | P::CloseAccount
                     | P::ManageMail
                     | P::ResendMail
                     | P::SeeAs
@@ -181,7 +184,8 @@ impl StaffRole {
             Self::Auditor => matches!(permission, P::ReadAudit | P::ViewHistory),
             Self::Administrator => matches!(
                 permission,
-                P::CloseAccount
+                P::Announce
+                    | P::CloseAccount
                     | P::Configure
                     | P::ManageMail
                     | P::ManageStaff
@@ -364,7 +368,7 @@ mod tests {
         ),
         (
             StaffRole::HelpDesk,
-            "view-history view-messages view-organization view-users close-account manage-mail resend-mail see-as \
+            "view-history view-messages view-organization view-users announce close-account manage-mail resend-mail see-as \
              unlock-account view-accounts",
         ),
         (
@@ -375,7 +379,7 @@ mod tests {
         (StaffRole::Auditor, "view-history read-audit"),
         (
             StaffRole::Administrator,
-            "view-messages view-organization view-users close-account configure manage-mail manage-staff operate \
+            "view-messages view-organization view-users announce close-account configure manage-mail manage-staff operate \
              unlock-account view-accounts",
         ),
     ];

@@ -7,8 +7,10 @@ mod access;
 mod access_level;
 mod account;
 mod agreement;
+mod alert;
 mod api_key;
 mod audit;
+mod certificate;
 mod clinician;
 mod content;
 mod county;
@@ -21,6 +23,7 @@ mod draft;
 mod email;
 mod failure;
 pub mod form;
+mod health;
 mod ids;
 mod letter;
 mod letter_wish;
@@ -42,6 +45,7 @@ mod site_event;
 mod site_link;
 mod stage;
 mod statement;
+mod system_notice;
 mod tally;
 mod timestamp;
 mod token;
@@ -56,8 +60,13 @@ pub use account::{
     TrainingNeed, wait_after,
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
+pub use alert::{
+    Alert, AlertKind, AlertNews, AlertStep, Observation, Reading, RecentOutcomes,
+    step as alert_step,
+};
 pub use api_key::{ApiKey, ApiScope};
 pub use audit::{AuditRecord, By, csv_row, harmless_cell};
+pub use certificate::certificate_end;
 pub use clinician::{Clinician, ClinicianState};
 pub use content::{Content, Element, Scenario, Scenarios, Timeliness};
 pub use county::{COUNTIES, County};
@@ -71,6 +80,7 @@ pub use diagnostic::{Diagnostic, DiagnosticRecord, Effect};
 pub use draft::{Draft, DraftKind, DraftState};
 pub use email::EmailAddress;
 pub use failure::{Failure, FailureClass};
+pub use health::{AlertLimits, Health, Light, PlaceFacts, lasting};
 pub use ids::{
     AccountId, ClinicianId, CredentialId, MessageId, MessageIds, OrganizationId, PasskeyId,
     RequestId, SiteId, UnknownWord, UserId, WrongId,
@@ -102,6 +112,9 @@ pub(crate) use statement::year_bounds;
 pub use statement::{
     Declared, Engagement, SixtyDays, Span, StatementFacts, StatementRecord, StatementSources,
     TestFact, statement_years,
+};
+pub use system_notice::{
+    Audience, NoticeLevel, NoticeReader, NoticeState, NoticeText, SystemNotice,
 };
 pub use tally::{Share, Tally, TallyScope, finding_place};
 pub use timestamp::Timestamp;

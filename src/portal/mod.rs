@@ -8,6 +8,7 @@
 mod account;
 mod ask;
 mod assets;
+mod banners;
 mod chart;
 mod claim;
 mod codes;
@@ -32,6 +33,7 @@ mod rules;
 mod sign_in;
 mod staff;
 mod states;
+mod status;
 mod table;
 mod trail;
 mod validate;
@@ -83,6 +85,10 @@ pub struct Portal {
     /// Asks registries whether they answer.
     operator: Operator,
     settings: PortalSettings,
+    /// How the destinations were when somebody last asked for the public page.
+    standing: status::Standing,
+    /// What stands above pages.
+    notices: banners::Notices,
 }
 
 impl Portal {
@@ -93,7 +99,15 @@ impl Portal {
         (editor, preview, operator): (Editor, Arc<Preview>, Operator),
         settings: PortalSettings,
     ) -> Self {
-        Self { sites, editor, preview, operator, settings }
+        Self {
+            sites,
+            editor,
+            preview,
+            operator,
+            settings,
+            standing: status::Standing::default(),
+            notices: banners::Notices::default(),
+        }
     }
 
     /// Whether no regional registry is connected: neither by the configuration nor by staff.
@@ -127,6 +141,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .configure(requests::routes)
             .configure(rules::routes)
             .configure(staff::routes)
+            .configure(status::routes)
             .configure(verify_statement::routes)
             .configure(wishes::routes)
             .configure(validate::routes)

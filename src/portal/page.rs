@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use crate::domain::Refusal;
+use crate::portal::banners::Banner;
 use crate::portal::visit::Told;
 use crate::portal::{PortalSettings, assets};
 use crate::sites::{AccountError, SignedIn};
@@ -23,6 +24,8 @@ pub struct Layout {
     pub is_trial: bool,
     /// Whether the letters of a trial are shown on a page.
     pub shows_letters: bool,
+    /// Notices of CDPH, and maintenance of the reader's regions.
+    pub(super) banners: Vec<Banner>,
     /// Whom to ask.
     pub help_desk: String,
     /// Version of style sheet and script.
@@ -55,6 +58,7 @@ impl Layout {
             csrf,
             is_trial: settings.is_trial,
             shows_letters: settings.shows_letters,
+            banners: vec![],
             help_desk: settings.help_desk.clone(),
             assets: assets::VERSION.as_str(),
             signed_in: None,

@@ -16,6 +16,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::domain::form::Answers;
 use crate::domain::{By, Timestamp, hex};
+use crate::portal::banners::Banner;
 use crate::portal::member::SESSION_COOKIE;
 use crate::portal::page::{self, Failure};
 use crate::portal::{Layout, Portal};
@@ -38,6 +39,9 @@ enum Known {
     /// It could not be found out.
     Unsure,
 }
+
+/// What stands above a page.
+struct Above(Vec<Banner>);
 
 /// One request of a browser.
 pub struct Visit {
@@ -139,11 +143,14 @@ impl Visit {
     /// What every page shows around its content.
     pub(super) fn layout(&self, title: impl Into<String>) -> Layout {
         let title = title.into();
-        let layout = Layout {
+        let mut layout = Layout {
             is_trial: self.portal.is_trial(),
             shows_letters: self.portal.shows_letters(),
             ..Layout::new(title, self.path(), self.form_token(), &self.portal.settings)
         };
+        if let Some(Above(banners)) = self.request.extensions().get::<Above>() {
+            layout.banners.clone_from(banners);
+        }
         match self.request.extensions().get::<Known>() {
             Some(Known::Is(who)) => layout.of(who, self.path()),
             Some(Known::Unsure) => Layout { offers_sign_in: false, ..layout },
@@ -209,6 +216,11 @@ impl Visit {
             Some(Known::Is(who)) => Some((**who).clone()),
             _ => None,
         }
+    }
+
+    /// Keeps what stands above this page.
+    pub(super) fn keep_banners(&self, banners: Vec<Banner>) {
+        self.request.extensions_mut().insert(Above(banners));
     }
 
     fn finish(&self, mut response: HttpResponse) -> HttpResponse {
@@ -407,6 +419,7 @@ pub(super) async fn protect(
         request.app_data::<web::Data<Portal>>().is_none_or(|portal| portal.settings.is_local);
     if let Some(visit) = Visit::new(request.request()) {
         visit.meet().await;
+        visit.gather_banners().await;
     }
     let response = next.call(request).await?;
     let told = response.response().extensions().get::<Told>().is_some();

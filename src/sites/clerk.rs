@@ -17,6 +17,9 @@ const POLL: Duration = Duration::from_secs(1);
 /// How often it is looked whether a digest is due, a Site silent or a credential about to end.
 const ROUND: Duration = Duration::from_mins(5);
 
+/// How often it is looked for what alerts are about. The first time after that: what has just begun to run is not judged.
+const WATCH: Duration = Duration::from_mins(1);
+
 /// So many messages in one go are a backlog: digests and the watch over silence wait until it is counted.
 const BACKLOG: usize = 1_000;
 
@@ -44,7 +47,8 @@ impl Clerk {
     pub async fn run(self: Arc<Self>) {
         loop {
             let me = Arc::clone(&self);
-            let work = async move { tokio::join!(me.run_counting(), me.run_letters()) };
+            let work =
+                async move { tokio::join!(me.run_counting(), me.run_letters(), me.run_watch()) };
             let Err(broken) = tokio::spawn(work).await else { return };
             tracing::error!(
                 worker = "sites",
@@ -87,6 +91,19 @@ impl Clerk {
                 last_round = Some(Instant::now());
             }
             self.pause().await;
+        }
+    }
+
+    /// Looks for what operators must be told.
+    async fn run_watch(&self) {
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(WATCH) => {}
+            }
+            if let Err(error) = self.sites.watch(Timestamp::now()).await {
+                tracing::error!("nobody could look for alerts: {error}");
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod digests;
 mod drafts;
 mod enroll;
 mod hashing;
+mod health;
 mod links;
 mod messages;
 mod notices;
@@ -31,6 +32,8 @@ mod silence;
 mod staff;
 mod statements;
 mod status;
+mod system_notices;
+mod watch;
 mod webhooks;
 
 use std::sync::Arc;
@@ -40,7 +43,9 @@ use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 use webauthn_rs::Webauthn;
 
-use crate::domain::{Criteria, OneTimeToken, Password, SecretHash, ServerKey};
+use crate::domain::{
+    AlertLimits, Criteria, EmailAddress, OneTimeToken, Password, SecretHash, ServerKey,
+};
 use crate::mail::Footer;
 use crate::sites::hashing::Hasher;
 use crate::sites::sign_in::Addresses;
@@ -65,6 +70,8 @@ pub use second_factor::{SecondFactors, SetUp, TotpSetUp};
 pub use sign_in::{Browser, Proof, SignIn, SignedIn};
 pub use staff::Staff;
 pub use statements::Issued;
+pub use system_notices::may_write_to;
+pub use watch::WatchedCertificate;
 pub use webhooks::AskedWebhook;
 
 /// What is decided for an installation.
@@ -84,6 +91,12 @@ pub struct SitesSettings {
     pub silence_days: u32,
     /// Hour of the day, Pacific time, at which digests are written.
     pub digest_hour: u32,
+    /// From when on somebody should look.
+    pub alerts: AlertLimits,
+    /// Who gets letters about alerts besides the operators.
+    pub alert_addresses: Vec<EmailAddress>,
+    /// Certificates of ours whose ends are watched.
+    pub certificates: Vec<WatchedCertificate>,
 }
 
 /// The door for pages.

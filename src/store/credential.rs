@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::domain::{
     By, ClientKeyPin, Credential, CredentialId, CredentialState, Environment, OrganizationId,
-    Refusal, SecretHash, SiteId, Timestamp,
+    Refusal, Scope, SecretHash, SiteId, Timestamp,
 };
 use crate::store::audit::Auditor;
 use crate::store::connection::DbConnection;
@@ -31,6 +31,21 @@ pub struct NewCredential {
     pub secret: SecretHash,
     /// When it ends, if it does.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A credential that ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndingCredential {
+    /// The Site that it identifies.
+    pub site: SiteId,
+    /// The Site's name.
+    pub name: String,
+    /// The environment that it opens.
+    pub environment: Environment,
+    /// Its username.
+    pub username: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 type Row = (
@@ -306,6 +321,58 @@ impl Store {
     /// Every credential, by username.
     pub async fn credential_list(&self) -> Result<Vec<Credential>, StoreError> {
         self.read(all).await
+    }
+
+    /// The credentials in use in a scope that end in a time: the first `limit` of them by their ends, and how many there are.
+    pub async fn credential_ending(
+        &self,
+        scope: Scope,
+        (from, until): (Timestamp, Timestamp),
+        limit: i64,
+    ) -> Result<(Vec<EndingCredential>, i64), StoreError> {
+        type Row = (SiteId, String, Environment, String, Option<Timestamp>);
+        self.read(move |conn| {
+            let ending = || {
+                let ending = credential::table
+                    .inner_join(site::table.on(site::id.eq(credential::site_id)))
+                    .filter(credential::state.eq(CredentialState::Active))
+                    .filter(credential::expires_at.gt(Some(from)))
+                    .filter(credential::expires_at.le(Some(until)));
+                match &scope {
+                    Scope::All => ending.into_boxed(),
+                    Scope::Nowhere => {
+                        ending.filter(site::organization_id.eq(OrganizationId(0))).into_boxed()
+                    }
+                    Scope::Regions(regions) => {
+                        let codes: Vec<_> = regions.iter().map(ToString::to_string).collect();
+                        ending.filter(site::region.eq_any(codes)).into_boxed()
+                    }
+                }
+            };
+            let count = ending().count().get_result::<i64>(conn)?;
+            let rows = ending()
+                .order((credential::expires_at.asc(), credential::id.asc()))
+                .select((
+                    site::id,
+                    site::name,
+                    credential::environment,
+                    credential::username,
+                    credential::expires_at,
+                ))
+                .limit(limit)
+                .load::<Row>(conn)?;
+            let told = |(site, name, environment, username, expires_at): Row| {
+                Some(EndingCredential {
+                    site,
+                    name,
+                    environment,
+                    username,
+                    expires_at: expires_at?,
+                })
+            };
+            Ok((rows.into_iter().filter_map(told).collect(), count))
+        })
+        .await
     }
 
     /// Notes that a credential was used. Not a change of the registry: its revision stays.

@@ -83,6 +83,11 @@ impl Directory {
         &self.versions
     }
 
+    /// Every maintenance window, past ones too, the earliest first.
+    pub fn maintenance(&self) -> &[MaintenanceWindow] {
+        &self.windows
+    }
+
     /// The credential with this username, whatever its state.
     pub fn credential(&self, username: &str) -> Option<&Arc<Credential>> {
         self.credentials.get(username)

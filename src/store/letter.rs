@@ -395,6 +395,18 @@ impl Store {
         })
         .await
     }
+
+    /// How many letters were refused or given up since a moment.
+    pub async fn letter_failures(&self, since: Timestamp) -> Result<i64, StoreError> {
+        self.read(move |conn| {
+            // As a literal, so that both databases see that their partial index applies.
+            let failed = letter::table
+                .filter(Condition("letter.state IN ('bounced', 'given-up')"))
+                .filter(letter::settled_at.ge(Some(since)));
+            Ok(failed.count().get_result::<i64>(conn)?)
+        })
+        .await
+    }
 }
 
 fn not_found(id: MessageId) -> StoreError {

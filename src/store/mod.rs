@@ -7,6 +7,7 @@
 
 mod account;
 mod action;
+mod alert;
 mod api_key;
 mod audit;
 mod board;
@@ -54,6 +55,7 @@ mod staff;
 mod stage;
 mod statement;
 mod status_letter;
+mod system_notice;
 mod tally;
 mod update;
 mod vault;
@@ -78,6 +80,7 @@ use crate::store::writer::Job;
 
 pub use account::{AccountFilter, Factors, NewAccount};
 pub use action::{Action, ActionRecord};
+pub use alert::{AlertTimes, WriteAlerts};
 pub use api_key::NewApiKey;
 pub use audit::{AuditFilter, Verdict};
 pub use board::{BoardFilter, BoardOrder, BoardRow, RECENT_DAYS, SiteNote};
@@ -86,7 +89,7 @@ pub use change::Change;
 pub use claim::{ClaimSent, Claimed, WriteClaimed};
 pub use clinician::NewClinician;
 pub use connection::DatabaseUrl;
-pub use credential::NewCredential;
+pub use credential::{EndingCredential, NewCredential};
 pub use deed::Deed;
 pub use delivery::{AttemptEnd, Backlog, Claim, Settlement};
 pub use destination::Place;

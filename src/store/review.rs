@@ -199,14 +199,14 @@ impl Store {
         .await
     }
 
-    /// How many deliveries stand in review, by destination.
-    pub async fn review_counts(&self) -> Result<Vec<(Place, i64)>, StoreError> {
+    /// How many deliveries wait for an operator, by region and environment. Reads an index of what waits, no rows.
+    pub async fn review_backlog(&self) -> Result<Vec<(Place, i64)>, StoreError> {
         self.read(|conn| {
             Ok(delivery::table
                 .filter(Condition("delivery.state = 'review'"))
                 .group_by((delivery::region, delivery::environment))
                 .select(((delivery::region, delivery::environment), diesel::dsl::count_star()))
-                .load(conn)?)
+                .load::<(Place, i64)>(conn)?)
         })
         .await
     }

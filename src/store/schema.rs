@@ -693,6 +693,48 @@ table! {
 }
 
 table! {
+    alert (id) {
+        id -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        region -> Nullable<Text>,
+        words -> Text,
+        since -> Timestamp,
+        calm_since -> Nullable<Timestamp>,
+        told_at -> Nullable<Timestamp>,
+        cleared_at -> Nullable<Timestamp>,
+        acknowledged_at -> Nullable<Timestamp>,
+        acknowledged_by -> Nullable<BigInt>,
+        note -> Nullable<Text>,
+        muted_until -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    alert_watch (id) { id -> BigInt, looked_at -> Nullable<Timestamp>, }
+}
+
+table! {
+    alert_wish (account_id) { account_id -> BigInt, letters -> Bool, }
+}
+
+table! {
+    system_notice (id) {
+        id -> BigInt,
+        title -> Text,
+        text -> Text,
+        level -> Text,
+        audience -> Text,
+        begins_at -> Timestamp,
+        ends_at -> Timestamp,
+        written_by -> BigInt,
+        written_at -> Timestamp,
+        changed_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
     expiry_notice (credential_id, expires_at, days) {
         credential_id -> BigInt,
         expires_at -> Timestamp,

@@ -6,10 +6,10 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text, Timestamp as SqlTimestamp};
 
 use crate::domain::{
-    AccessLevel, AccountId, AccountState, Breaker, CallState, ClientKeyPin, ClinicianId,
+    AccessLevel, AccountId, AccountState, AlertKind, Breaker, CallState, ClientKeyPin, ClinicianId,
     ClinicianState, Control, Course, CredentialId, CredentialState, DeliveryState, DigestKind,
     DraftKind, DraftState, Effect, EmailAddress, Environment, FailureClass, HookState, LetterState,
-    LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState, OrganizationId,
+    LinkPurpose, LinkStatus, MembershipState, MessageId, MessageState, NoticeLevel, OrganizationId,
     OrganizationState, PasskeyId, PassphraseHash, ProductionLetters, RegionCode, RequestId,
     RequestKind, RequestNoteKind, RequestState, Role, SecretHash, SiteEventKind, SiteId, SiteKind,
     SiteStatus, StaffRole, StageEvent, TallyScope, TestLetters, Timestamp, UserId, VersionState,
@@ -40,6 +40,7 @@ macro_rules! text_column {
 text_column!(
     AccessLevel,
     AccountState,
+    AlertKind,
     Breaker,
     CallState,
     ClinicianState,
@@ -60,6 +61,7 @@ text_column!(
     LinkStatus,
     MembershipState,
     MessageState,
+    NoticeLevel,
     OrganizationState,
     PassphraseHash,
     ProductionLetters,

@@ -73,6 +73,15 @@ def main(database, organization, site):
     write("region", "CAIRLO", 90, 200, 0.93)
     write("vendor", "Example EHR", 90, 80, 0.98)
     write("vendor", "Other EHR & Co.", 90, 50, 0.9)
+    hour = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    for region, busy in (("CAIRBA", 90), ("CAIRLO", 40)):
+        for back in range(7 * 24):
+            since = hour - datetime.timedelta(hours=back)
+            night = not 15 <= since.hour <= 23
+            found = counts(int(busy * invented.uniform(0.5, 1.5) * (0.1 if night else 1)), 0.96 if back // 5 % 4 else 0.7)
+            sums = [found[name] for name in ("messages", "accepted", "clean", "rejected")]
+            key = ("region-hour", region, "production", since.strftime("%Y-%m-%d %H:%M:%S"))
+            conn.execute("INSERT INTO tally VALUES (?,?,?,?,?,?,?,?,?)", (*key, json.dumps(found), *sums))
     conn.commit()
 
 

@@ -5,6 +5,7 @@
 //! - `accounts`: signing in, second factors, links, staff, users of organizations, below their pages
 //! - `access`: every role on every route of the portal
 //! - `adapters`: each dialect of a registry against a real peer, and what a failure is taken for
+//! - `alerts`: each is told once when it begins and once when it is over, and shown
 //! - `audit`: who did what, complete, without secrets, not to be changed unnoticed
 //! - `behaviours`: every way in which a registry can misbehave, through the whole Gateway
 //! - `bulk`: many Sites from one file, all or nothing
@@ -15,6 +16,7 @@
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
+//! - `dashboard`: how every destination is, for staff and for everybody
 //! - `delivery`: relay, queue, late and broken registries, drain, crash
 //! - `delivery_pages`: registries at the desks of staff: seen, paused, set up anew; messages sent again
 //! - `desk`: the audit trail, the outbox, the letters of a trial, claims of Sites
@@ -44,6 +46,7 @@
 //! - `status_letters`: letters about Sites, each once, as their readers chose, nothing of a patient in any
 //! - `store`: migrations, what is written is read back, backup, keys
 //! - `submit`: a good call and its reply; idempotency
+//! - `system_notices`: notices of CDPH above the pages of those whom they are for
 //! - `transport`: HTTP and TLS under a call
 //! - `validate`: messages judged without sending them, the list of rules, the pages that show both
 //! - `webhooks`: programs are told, signed, again until they have it, never inside, never of a patient
@@ -62,6 +65,7 @@ mod access;
 mod account_pages;
 mod accounts;
 mod adapters;
+mod alerts;
 mod api;
 mod audit;
 mod behaviours;
@@ -73,6 +77,7 @@ mod codes;
 mod corpus;
 mod crash;
 mod credentials;
+mod dashboard;
 mod delivery;
 mod delivery_pages;
 mod desk;
@@ -104,6 +109,7 @@ mod staff;
 mod status_letters;
 mod store;
 mod submit;
+mod system_notices;
 mod transport;
 mod validate;
 mod validate_page;

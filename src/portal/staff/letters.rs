@@ -27,8 +27,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// The letters, by kind and name.
-const KINDS: [(&str, &str); 20] = [
+const KINDS: [(&str, &str); 23] = [
     ("added", "Added to an organization"),
+    ("alert", "Alert"),
+    ("alert-over", "Alert is over"),
+    ("alert-reminder", "Alert is still open"),
     ("awaiting-training", "Training comes first"),
     ("claim-approved", "Claim approved"),
     ("claim-notice", "Somebody claims a Site"),

@@ -4,10 +4,13 @@
 //! sign in, or none at all.
 
 mod accounts;
+mod alerts;
 mod audit;
+mod dashboard;
 mod delivery;
 mod letters;
 mod messages;
+mod notices;
 mod onboarding;
 mod organizations;
 mod quality;
@@ -30,6 +33,8 @@ pub(super) use organizations::SEEING_COOKIE;
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/staff", get().to(home))
+        .configure(dashboard::routes)
+        .configure(alerts::routes)
         .configure(requests::routes)
         .configure(onboarding::routes)
         .configure(sites::routes)
@@ -39,6 +44,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(letters::routes)
         .configure(messages::routes)
         .configure(delivery::routes)
+        .configure(notices::routes)
         .configure(audit::routes);
 }
 
@@ -55,6 +61,9 @@ const ANY: &[P] = &[
 
 /// What these permissions are about lies in no region.
 const IN_NO_REGION: &[P] = &[P::ManageMail, P::ReadAudit];
+
+/// Pages that are reached from the dashboard.
+const OF_DASHBOARD: &[&str] = &["/staff/alerts", "/staff/notices"];
 
 /// The permissions that show requests.
 const DECIDE: &[P] = &[P::DecideEnrolment, P::DecideRegistration, P::DecideUpdate];
@@ -102,8 +111,9 @@ use demand;
 
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
-    let places: [(&str, &str, &[P]); 10] = [
+    let places: [(&str, &str, &[P]); 11] = [
         ("/staff", "What waits", ANY),
+        ("/staff/dashboard", "Dashboard", &[P::ViewMessages]),
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/onboarding", "Onboarding", &[P::ViewMessages]),
         ("/staff/organizations", "Organizations", &[P::ViewOrganization]),
@@ -115,7 +125,11 @@ fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
         ("/staff/audit", "Audit trail", &[P::ReadAudit]),
     ];
     let path = visit.path();
-    let here = |to: &str| path == to || (to != "/staff" && path.starts_with(&format!("{to}/")));
+    let here = |to: &str| {
+        let is_of_dashboard =
+            to == "/staff/dashboard" && OF_DASHBOARD.iter().any(|one| path.starts_with(one));
+        path == to || is_of_dashboard || (to != "/staff" && path.starts_with(&format!("{to}/")))
+    };
     let may = |one: &P| {
         if IN_NO_REGION.contains(one) { staff.may_in(*one, None) } else { staff.may(*one) }
     };
@@ -188,6 +202,8 @@ struct QueueRow {
 #[expect(clippy::struct_excessive_bools, reason = "each is a link of the page")]
 struct Home {
     layout: Layout,
+    /// How the destinations are, for those who may see the dashboard.
+    destinations: Option<String>,
     queues: Vec<QueueRow>,
     decides: bool,
     finds_organizations: bool,
@@ -209,7 +225,13 @@ async fn home(visit: Visit) -> Result<HttpResponse, Trouble> {
         count: queue.count,
         oldest: queue.oldest.map(|then| age(visit.now, then)).unwrap_or_default(),
     };
+    let scope = staff.scope(P::ViewMessages);
+    let destinations = match scope {
+        Scope::Nowhere => None,
+        _ => Some(dashboard::summary(&visit, &scope).await?),
+    };
     Ok(visit.page(&Home {
+        destinations,
         layout: layout(&visit, &staff, "What waits for you?"),
         queues: queues.into_iter().map(row).collect(),
         decides: DECIDE.iter().any(|one| staff.may(*one)),

@@ -31,7 +31,7 @@ pub(crate) struct Office {
     /// What time it is.
     pub(crate) now: std::cell::Cell<Timestamp>,
     url: String,
-    _own: Option<(TestDatabase, TempDir)>,
+    own: Option<(TestDatabase, TempDir)>,
 }
 
 /// An authenticator app.
@@ -62,14 +62,20 @@ impl Office {
         let sites = app::sites(&config, Arc::clone(&base.store), base.key, PORTAL);
         let now = std::cell::Cell::new(Timestamp::now());
         let (store, url) = (base.store, PORTAL.to_owned());
-        Self { sites, store, now, url, _own: Some((database, dir)) }
+        Self { sites, store, now, url, own: Some((database, dir)) }
     }
 
     /// The office behind a service that runs.
     pub(crate) fn of(app: &TestApp) -> Self {
         let (store, url) = (Arc::clone(app.app.gateway.store()), app.app.public_url.clone());
         let sites = app::sites(&app.config, Arc::clone(&store), app.base_key.clone(), &url);
-        Self { sites, store, now: std::cell::Cell::new(Timestamp::now()), url, _own: None }
+        Self { sites, store, now: std::cell::Cell::new(Timestamp::now()), url, own: None }
+    }
+
+    /// Changes what the tables of an office of its own hold.
+    pub(crate) fn change(&self, sql: &str) {
+        let (database, dir) = self.own.as_ref().unwrap();
+        database.change(&dir.path().join("data"), sql);
     }
 
     /// Moves the clock on.

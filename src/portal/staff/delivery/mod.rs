@@ -197,7 +197,7 @@ impl Sight {
             directory: store.directory(),
             windows: store.maintenance_list().await?,
             backlog: store.delivery_backlog().await?,
-            review: store.review_counts().await?.into_iter().collect(),
+            review: store.review_backlog().await?.into_iter().collect(),
             last: store.last_deliveries().await?.into_iter().collect(),
         })
     }
