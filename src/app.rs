@@ -363,7 +363,7 @@ fn caller(config: &Config, store: &Arc<Store>, role: Role) -> Result<Option<Call
             problem: error.to_string(),
         })
     })?;
-    let caller = Caller::new(Arc::clone(store), client, None);
+    let caller = Caller::new(Arc::clone(store), client, config.alerts.hook()?);
     let work = tokio::spawn(Arc::clone(&caller).run());
     Ok(Some((caller, work)))
 }
@@ -601,6 +601,7 @@ pub fn sites(config: &Config, store: Arc<Store>, key: ServerKey, public_url: &st
         alerts: config.alerts.limits(config.gateway.queue_bound),
         // They were checked when the configuration was read.
         alert_addresses: config.alerts.addresses().unwrap_or_default(),
+        alert_calls: !config.alerts.webhook_url.is_empty(),
         certificates: watched(config),
     };
     Sites::new(store, key, settings)

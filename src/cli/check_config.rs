@@ -26,6 +26,7 @@ impl CheckConfig {
         let database = config.database_url()?;
         config.destinations()?;
         config.mail.mailer(&config.data_dir)?;
+        config.alerts.hook()?;
         let codes = Codes::in_use(&config.data_dir)?;
         output::line("The configuration can be used.");
         output::line(&format!("  database   {database:?}"));

@@ -2,14 +2,19 @@
 
 use serde::Deserialize;
 
-use crate::config::ConfigError;
-use crate::domain::{AlertLimits, EmailAddress};
+use crate::config::{ConfigError, secret};
+use crate::domain::{AlertLimits, EmailAddress, HookUrl, WrongSecret};
+use crate::hooks::OperatorsHook;
 
 section! {
     /// `[alerts]`
     AlertsConfig {
         /// Who gets letters besides the operators.
         to: Vec<String>,
+        /// The operators' program that is told, too.
+        webhook_url: String,
+        /// File that holds what its calls are signed with.
+        webhook_secret_file: String,
         /// Percent of the queue's bound.
         queue_percent: u32,
         /// Minutes that the oldest message waits.
@@ -85,9 +90,36 @@ impl AlertsConfig {
         self.to.iter().map(read).collect()
     }
 
+    /// The operators' program that is told, too.
+    ///
+    /// # Errors
+    /// When its address cannot be called, or the secret cannot be read.
+    pub fn hook(&self) -> Result<Option<OperatorsHook>, ConfigError> {
+        if self.webhook_url.is_empty() {
+            return Ok(None);
+        }
+        let file = &self.webhook_secret_file;
+        let wrong = |problem: String| ConfigError::value("alerts.webhook_secret_file", problem);
+        let secret = secret::read("alerts.webhook_secret", "", file, "")
+            .map_err(|error| wrong(error.to_string()))?
+            .ok_or_else(|| wrong("name the file that holds the secret of its calls".to_owned()))?;
+        let secret =
+            secret.reveal().parse().map_err(|error: WrongSecret| wrong(error.to_string()))?;
+        Ok(Some(OperatorsHook { url: self.webhook_url.clone(), secret }))
+    }
+
     /// What TOML's types cannot say.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.addresses()?;
+        if !self.webhook_url.is_empty()
+            && let Err(error) = self.webhook_url.parse::<HookUrl>()
+        {
+            return Err(ConfigError::value("alerts.webhook_url", error));
+        }
+        if self.webhook_url.is_empty() != self.webhook_secret_file.is_empty() {
+            let problem = "give both webhook_url and webhook_secret_file, or neither";
+            return Err(ConfigError::value("alerts.webhook_url", problem));
+        }
         let ranges = [
             ("queue_percent", u64::from(self.queue_percent), 1, 100),
             ("oldest_minutes", self.oldest_minutes, 1, 44_640),

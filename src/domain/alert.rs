@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::domain::{
     AccountId, AlertLimits, Breaker, Control, Environment, PlaceFacts, RegionCode, Share,
     Timestamp, lasting, words,
@@ -191,15 +193,44 @@ impl Alert {
     }
 }
 
-/// What people are told of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertNews {
-    /// It began.
-    Opened,
-    /// It goes on.
-    StillOpen,
-    /// It is over.
-    Over,
+words! {
+    /// What people and programs are told of an alert; the words are the events of webhooks.
+    AlertNews {
+        /// It began.
+        Opened = "alert.opened",
+        /// It goes on.
+        StillOpen = "alert.still-open",
+        /// It is over.
+        Over = "alert.over",
+    }
+}
+
+/// What the operators' program is told of an alert.
+#[derive(Debug, Serialize)]
+pub struct AlertCall<'a> {
+    id: i64,
+    kind: AlertKind,
+    title: &'static str,
+    subject: &'a str,
+    region: Option<RegionCode>,
+    words: &'a str,
+    since: Timestamp,
+    cleared_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Alert> for AlertCall<'a> {
+    fn from(one: &'a Alert) -> Self {
+        Self {
+            id: one.id,
+            kind: one.kind,
+            title: one.kind.title(),
+            subject: &one.subject,
+            region: one.region,
+            words: &one.words,
+            since: one.since,
+            cleared_at: one.cleared_at,
+        }
+    }
 }
 
 impl PlaceFacts {

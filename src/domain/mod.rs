@@ -61,7 +61,7 @@ pub use account::{
 };
 pub use agreement::{AGREEMENT, AgreementText, ENROLMENT_AGREEMENT};
 pub use alert::{
-    Alert, AlertKind, AlertNews, AlertStep, Observation, Reading, RecentOutcomes,
+    Alert, AlertCall, AlertKind, AlertNews, AlertStep, Observation, Reading, RecentOutcomes,
     step as alert_step,
 };
 pub use api_key::{ApiKey, ApiScope};

@@ -95,6 +95,8 @@ pub struct SitesSettings {
     pub alerts: AlertLimits,
     /// Who gets letters about alerts besides the operators.
     pub alert_addresses: Vec<EmailAddress>,
+    /// Whether the operators' program is told of alerts, too.
+    pub alert_calls: bool,
     /// Certificates of ours whose ends are watched.
     pub certificates: Vec<WatchedCertificate>,
 }

@@ -45,7 +45,11 @@ impl Sites {
         let observed = self.observations(now).await?;
         let watchers = self.watchers().await?;
         let limits = &self.settings.alerts;
-        let times = AlertTimes { calm: Duration::from_mins(limits.calm_minutes), remind: DAY };
+        let times = AlertTimes {
+            calm: Duration::from_mins(limits.calm_minutes),
+            remind: DAY,
+            calls: self.settings.alert_calls,
+        };
         let (url, footer) = (self.url("/staff/alerts"), self.footer());
         let write = move |news: &[(Alert, AlertNews)]| -> Vec<Letter> {
             let letter = |watcher: &Watcher| {

@@ -9,23 +9,26 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use crate::domain::{
-    AccountId, Alert, AlertKind, AlertNews, AlertStep, DeliveryState, Environment, Letter,
-    MessageId, MessageState, Observation, Reading, RecentOutcomes, Refusal, RegionCode, Scope,
-    Timestamp, alert_step,
+    AccountId, Alert, AlertCall, AlertKind, AlertNews, AlertStep, DeliveryState, Environment,
+    Letter, MessageId, MessageState, Observation, Reading, RecentOutcomes, Refusal, RegionCode,
+    Scope, Timestamp, alert_step,
 };
 use crate::store::connection::{DbConnection, on_either};
 use crate::store::destination::Place;
 use crate::store::literal::Condition;
 use crate::store::schema::{alert, alert_watch, alert_wish, delivery, message, tally_mark};
+use crate::store::webhook_call::{self, CallTo};
 use crate::store::{Deed, Store, StoreError};
 
-/// How long something must look good before its alert is over, and how often people are reminded.
+/// How long something must look good before its alert is over, how often people are reminded, and who is told besides them.
 #[derive(Debug, Clone, Copy)]
 pub struct AlertTimes {
     /// Until an alert is over.
     pub calm: Duration,
     /// Between two reminders.
     pub remind: Duration,
+    /// Whether the operators' program is called, too.
+    pub calls: bool,
 }
 
 /// The letters about what is news.
@@ -224,6 +227,10 @@ impl Store {
             for letter in write(&news) {
                 // An address that has had too many gets none; it is counted, and the page tells the same.
                 let _ = postbox.queue(conn, &letter, now)?;
+            }
+            for (alert, news) in news.iter().filter(|_| times.calls) {
+                let call = AlertCall::from(alert);
+                webhook_call::queue(conn, &[CallTo::Operators], news.word(), &call, now)?;
             }
             diesel::update(alert_watch::table.find(1))
                 .set(alert_watch::looked_at.eq(Some(now)))

@@ -33,7 +33,6 @@ pub(super) enum CallTo {
     /// A webhook, and whether it is called now.
     Hook(MessageId, HookState),
     /// The operators' own address, which stands in the configuration.
-    #[expect(dead_code, reason = "alerts queue such calls")]
     Operators,
 }
 

@@ -17,7 +17,7 @@ use crate::support::people::{Office, PORTAL};
 const MINUTE: Duration = Duration::from_mins(1);
 
 const TIMES: AlertTimes =
-    AlertTimes { calm: Duration::from_mins(10), remind: Duration::from_hours(24) };
+    AlertTimes { calm: Duration::from_mins(10), remind: Duration::from_hours(24), calls: true };
 
 fn observed(kind: AlertKind, reading: Reading) -> Observation {
     Observation {
@@ -351,6 +351,27 @@ async fn what_is_observed_of_messages_names_its_time() {
     app.app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_of_the_operators_is_told_the_same() {
+    let office = Office::open().await;
+    let (store, begin) = (&office.store, Timestamp::now());
+    look(store, Reading::Bad, begin).await;
+    for minutes in [1, 12] {
+        look(store, Reading::Good, begin.plus(MINUTE * minutes)).await;
+    }
+    let later = begin.plus(MINUTE * 20);
+    let mut calls = store.call_claim(later, MINUTE, 10, vec![]).await.unwrap();
+    calls.sort_by_key(|call| call.id);
+    assert!(calls.iter().all(|call| call.target.is_none()), "for no webhook of a Site");
+    let told: Vec<serde_json::Value> =
+        calls.iter().map(|call| serde_json::from_str(&call.payload).unwrap()).collect();
+    let types: Vec<_> = told.iter().map(|one| one["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["alert.opened", "alert.over"]);
+    assert_eq!(told[0]["data"]["kind"], "MessagesRefused");
+    assert_eq!(told[0]["data"]["subject"], "Bay Area production");
+    assert!(told[0]["data"]["cleared_at"].is_null() && told[1]["data"]["cleared_at"].is_string());
+}
+
 #[test]
 fn every_alert_has_its_entry_in_the_run_book() {
     let book = include_str!("../../docs/operations.md");
@@ -366,6 +387,8 @@ fn limits_that_cannot_be_are_refused() {
         ("queue_percent = 0", "alerts.queue_percent"),
         ("refused_percent = 101", "alerts.refused_percent"),
         ("window_minutes = 1000", "alerts.window_minutes"),
+        ("webhook_url = \"https://ops.example\"", "alerts.webhook_url"),
+        ("webhook_url = \"http://ops.example\"\nwebhook_secret_file = \"x\"", "alerts.webhook_url"),
     ] {
         let error = izportal::config::Config::read(&format!("[alerts]\n{toml}")).unwrap_err();
         assert!(error.to_string().starts_with(key), "{error}");

@@ -235,6 +235,15 @@ async fn another_node(app: &TestApp) -> App {
     App::start(&app.config, base, log, app.metrics.clone(), Role::All).await.unwrap()
 }
 
+/// Submits at another node than the first.
+async fn submit_at(node: &App, app: &TestApp, sender: &Sender, hl7: &str) {
+    let (user, password) = (&sender.username, &sender.password);
+    let body =
+        submit_single_message_request(SoapVersion::V12, user, password, &sender.facility, hl7);
+    let call = app.http.post(node.endpoint()).header("Content-Type", "application/soap+xml");
+    assert_eq!(call.body(body).send().await.unwrap().status().as_u16(), 200);
+}
+
 fn to_production(control_id: &str) -> String {
     vxu(control_id, &[("|T|2.5.1", "|P|2.5.1")])
 }
@@ -279,10 +288,8 @@ async fn a_draft_is_tested_mended_and_put_into_use_by_another_without_a_restart(
     let kept = drafter.submit(&save, &draft(&new.url, &old_ca, SECRET)).await;
     let failed = drafter.submit(&format!("{PRODUCTION}/test"), &[("seen", &seen(&kept))]).await;
     let activate = format!("{PRODUCTION}/activate");
-    let early = [("seen", seen(&failed)), ("reason", "now".to_owned())];
-    let early: Vec<_> = early.iter().map(|(name, value)| (*name, value.as_str())).collect();
     second.visit(PRODUCTION).await;
-    let early = second.submit(&activate, &early).await;
+    let early = second.submit(&activate, &[("seen", &seen(&failed)), ("reason", "now")]).await;
     let mended = drafter.submit(&save, &draft(&new.url, &new_ca, "")).await;
     let stale = drafter.submit(&format!("{PRODUCTION}/test"), &[("seen", &seen(&kept))]).await;
     let passed = drafter.submit(&format!("{PRODUCTION}/test"), &[("seen", &seen(&mended))]).await;
@@ -312,12 +319,7 @@ async fn a_draft_is_tested_mended_and_put_into_use_by_another_without_a_restart(
     assert_eq!((old.count(), received.len()), (1, 1), "the next message goes there");
     assert!(received[0].contains("CAIRBA-NEW") && received[0].contains(SECRET));
     if let Some(node) = node {
-        let (user, password) = (&sender.username, &sender.password);
-        let hl7 = to_production("THIRD");
-        let body =
-            submit_single_message_request(SoapVersion::V12, user, password, &sender.facility, &hl7);
-        let call = app.http.post(node.endpoint()).header("Content-Type", "application/soap+xml");
-        assert_eq!(call.body(body).send().await.unwrap().status().as_u16(), 200);
+        submit_at(&node, &app, &sender, &to_production("THIRD")).await;
         assert_eq!((old.count(), new.count()), (1, 2), "on another node, too");
         node.stop().await;
     }
