@@ -143,10 +143,10 @@ impl Role {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Representative => "Authorized representative",
-            Self::DataExchange => "Data exchange contact",
+            Self::DataExchange => "Data Exchange Contact",
             Self::Vendor => "Vendor contact",
             Self::FacilityOperator => "Sending Facility operator",
-            Self::DxQa => "DX QA",
+            Self::DxQa => "Data exchange quality (DX QA)",
             Self::ReadOnly => "Read-Only",
             Self::Regular => "Regular",
             Self::Power => "Power",

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use chrono::NaiveDate;
+
 use crate::domain::AccessLevel;
 
 /// The text of an agreement and its version.
@@ -27,6 +29,18 @@ impl AgreementText {
         let (version, text) =
             file.get(start..).and_then(|rest| rest.split_once('\n')).unwrap_or(("", file));
         Self { version: version.trim(), text }
+    }
+
+    /// Its version for people, `November 22, 2026`.
+    pub fn day(&self) -> String {
+        Self::day_of(self.version)
+    }
+
+    /// Any version for people; a word that is no date stays as it is.
+    pub fn day_of(version: &str) -> String {
+        version
+            .parse::<NaiveDate>()
+            .map_or_else(|_| version.to_owned(), |day| day.format("%B %-d, %Y").to_string())
     }
 
     /// The agreement that organizations of this access level accept.

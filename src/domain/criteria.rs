@@ -127,7 +127,7 @@ impl Element {
             Self::BirthDate => "date of birth",
             Self::Sex => "sex",
             Self::Address => "address",
-            Self::Contact => "telephone or e-mail",
+            Self::Contact => "telephone or email",
             Self::Race => "race",
             Self::Ethnicity => "ethnicity",
             Self::Vaccine => "vaccine (CVX)",

@@ -22,7 +22,7 @@ pub struct WrongId {
 impl WrongId {
     /// Not an e-mail address that we write to.
     pub(super) const fn email_address() -> Self {
-        Self { what: "e-mail address", expected: "one such as name@example.org" }
+        Self { what: "email address", expected: "one such as name@example.org" }
     }
 }
 

@@ -37,7 +37,7 @@ impl MessageState {
     /// For people.
     pub const fn told(self) -> &'static str {
         match self {
-            Self::Refused => "Not taken",
+            Self::Refused => "Refused",
             Self::Accepted => "On its way to the registry",
             Self::Delivered => "Taken by the registry",
             Self::Rejected => "Rejected by the registry",

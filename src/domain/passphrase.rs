@@ -71,7 +71,7 @@ impl Weakness {
             Self::Common => "This password is on a list of passwords that are often stolen or guessed. \
                              Choose another one, for example four words that do not belong together."
                 .to_owned(),
-            Self::Guessable => "Choose a password with more in it than your name, your e-mail address, your \
+            Self::Guessable => "Choose a password with more in it than your name, your email address, your \
                                 organization or the name of this site."
                 .to_owned(),
             Self::Long => format!("Choose a password with at most {MOST} characters."),

@@ -25,6 +25,11 @@ impl Timestamp {
         Self(naive.trunc_subsecs(6))
     }
 
+    /// From the text that it is shown and serialized as; none when it is no moment.
+    pub fn read(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|moment| Self::from(moment.to_utc()))
+    }
+
     /// The column's value.
     pub const fn as_naive(&self) -> &NaiveDateTime {
         &self.0

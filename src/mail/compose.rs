@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn a_letter_says_the_same_as_text_and_as_html() {
         let url = "https://iz.example.gov/verify/0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjkmnpqrstvwxyz";
-        let letter = compose("verify-address", "Confirm your e-mail address")
+        let letter = compose("verify-address", "Confirm your email address")
             .greeting("Rosa Inventa")
             .paragraph("Somebody, we hope you, registered Harbor Street Pediatrics for data exchange and gave this address.")
             .link("Confirm this address", url)

@@ -219,9 +219,9 @@ pub(super) fn told(member: &Member, title: &str, text: &str) -> HttpResponse {
 }
 
 const EMAIL: Page = page(
-    "Change your e-mail address",
+    "Change your email address",
     "We mail a link to the new address. The change holds when you open it. We tell the old address, too.",
-    &[Field::new("email", "New e-mail address", Kind::Email, "Enter your new e-mail address")
+    &[Field::new("email", "New email address", Kind::Email, "Enter your new email address")
         .autocomplete("email")],
 );
 
@@ -252,7 +252,7 @@ async fn email(posted: Posted, member: Member) -> Result<HttpResponse, Trouble> 
     };
     match member.sites().email_change(&member.who, &email, &member.visit.browser()).await {
         Ok(()) => {
-            let text = "Open the link in our e-mail to the new address within 24 hours.";
+            let text = "Open the link in our email to the new address within 24 hours.";
             Ok(told(&member, "Look into your new mailbox", text))
         }
         Err(error) => member.answer(error, "/account/email"),

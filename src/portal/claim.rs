@@ -43,10 +43,10 @@ async fn ask(posted: Posted) -> Result<HttpResponse, Trouble> {
     };
     match visit.portal().sites.claim_ask(&good, &visit.browser()).await {
         Ok(true) => Ok(visit.page(&Notice {
-            layout: visit.layout("Confirm your e-mail address"),
+            layout: visit.layout("Confirm your email address"),
             text: vec![
                 format!(
-                    "We have sent an e-mail to {}. Open the link in it within 24 hours.",
+                    "We have sent an email to {}. Open the link in it within 24 hours.",
                     good.get("claimant_email")
                 ),
                 "Nothing is sent to our staff until then.".to_owned(),
@@ -71,7 +71,7 @@ async fn link(visit: Visit, token: web::Path<String>) -> Result<HttpResponse, Tr
         "Confirm that the Site {} is yours. Our staff look at it then.",
         answers.get(CLAIMED_SITE)
     );
-    let layout = visit.layout("Confirm your e-mail address");
+    let layout = visit.layout("Confirm your email address");
     Ok(visit.page(&OpenLink { layout, lede, button: "Confirm and send it to CDPH" }))
 }
 
@@ -93,7 +93,7 @@ async fn confirm(posted: Posted, token: web::Path<String>) -> Result<HttpRespons
             format!("Its number is {id}. Our staff look at it, and may telephone the Site."),
         ),
     };
-    let then = "You get an e-mail when it is decided, or when we have a question.".to_owned();
+    let then = "You get an email when it is decided, or when we have a question.".to_owned();
     let page = Notice { layout: visit.layout(title), text: vec![told, then], link: None };
     Ok(visit.page(&page))
 }

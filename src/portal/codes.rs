@@ -213,7 +213,8 @@ mod tests {
         for (text, tables) in [
             ("RXR-2: XX is not in table HL70163.", vec!["HL70163"]),
             ("Send the name from HL7 table 0396.", vec!["HL70396"]),
-            ("Guide 1.5, MSH-9; HL7 table 0076", vec![]),
+            ("Guide 1.5, MSH-9; HL7 table 0076", vec!["HL70076"]),
+            ("HL7 table 9999 is none of ours.", vec![]),
             ("RXA-5: 990 is newer than our CVX table. CVX", vec!["CVX"]),
             ("PID-5 is missing.", vec![]),
         ] {

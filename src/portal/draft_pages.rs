@@ -41,7 +41,7 @@ pub(super) struct Words {
 }
 
 /// What is said when an address has had too many letters.
-pub(super) const CAPPED: &str = "We have sent too many e-mails to this address today. Try again tomorrow, or use another address.";
+pub(super) const CAPPED: &str = "We have sent too many emails to this address today. Try again tomorrow, or use another address.";
 
 /// A part of a form in its overview.
 pub(super) struct Part {
@@ -145,7 +145,7 @@ const SAVE: Page = Page {
     slug: "save",
     title: "Save and come back later",
     lede: "We send you a link by which you go on where you stopped, on this or another device. It is good for 30 days.",
-    fields: &[Field::new("email", "Your e-mail address", Kind::Email, "Enter your e-mail address")
+    fields: &[Field::new("email", "Your email address", Kind::Email, "Enter your email address")
         .autocomplete("email")],
     when: When::Always,
     rule: None,
@@ -325,7 +325,7 @@ impl Flow {
             return Ok(visit.redirect(self.base));
         };
         let to = draft.contact("email").to_owned();
-        let layout = visit.layout("Confirm your e-mail address");
+        let layout = visit.layout("Confirm your email address");
         let (base, before) = (self.base, self.words.before);
         Ok(visit.page(&Sent { layout, base, before, to, said }))
     }
@@ -338,7 +338,7 @@ impl Flow {
         };
         let said = match visit.portal().sites.register_again(&draft, visit.by()).await? {
             Submitted::Sent(_) => {
-                "We have sent another e-mail. The link in the first one does not work any more."
+                "We have sent another email. The link in the first one does not work any more."
             }
             _ => CAPPED,
         };

@@ -93,7 +93,7 @@ async fn sent(visit: Visit) -> Result<HttpResponse, Trouble> {
 #[template(path = "agreement.html")]
 struct AgreementPage {
     layout: Layout,
-    version: &'static str,
+    version: String,
     paragraphs: Vec<&'static str>,
 }
 
@@ -101,7 +101,7 @@ async fn agreement(visit: Visit) -> HttpResponse {
     let text = *ENROLMENT_AGREEMENT;
     visit.page(&AgreementPage {
         layout: visit.layout("Organization and Individual User Access Agreement"),
-        version: text.version,
+        version: text.day(),
         paragraphs: text.paragraphs().collect(),
     })
 }

@@ -127,7 +127,7 @@ async fn place(visit: Visit) -> HttpResponse {
         Some(county) if county.gateway_registration => {
             format!("{} County: you are in the right place", county.name)
         }
-        Some(county) => format!("{} County has its own way", county.name),
+        Some(county) => format!("{} County uses another registry", county.name),
         None => "Am I in the right place?".to_owned(),
     };
     let regions = REGIONS
@@ -181,7 +181,7 @@ async fn developers(visit: Visit) -> HttpResponse {
 #[template(path = "agreement.html")]
 struct AgreementPage {
     layout: Layout,
-    version: &'static str,
+    version: String,
     paragraphs: Vec<&'static str>,
 }
 
@@ -189,7 +189,7 @@ async fn agreement(visit: Visit) -> HttpResponse {
     let text = *AGREEMENT;
     visit.page(&AgreementPage {
         layout: visit.layout("Access and confidentiality agreement"),
-        version: text.version,
+        version: text.day(),
         paragraphs: text.paragraphs().collect(),
     })
 }

@@ -43,7 +43,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
     found.truncate(PAGE);
     let next = found.last().filter(|_| more).map(|last| last.id);
     Ok(visit.page(&List {
-        layout: visit.layout("E-mails of this trial"),
+        layout: visit.layout("Emails of this trial"),
         letters: found
             .into_iter()
             .map(|letter| {

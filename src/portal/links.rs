@@ -60,7 +60,7 @@ async fn verify_page(visit: Visit, token: web::Path<String>) -> Result<HttpRespo
         DraftKind::Registration => ("registration", "Confirm and register the Site"),
     };
     let lede = format!("Confirm the {what} of {}, {}.", draft.name(), draft.answers.get("city"));
-    let layout = visit.layout("Confirm your e-mail address");
+    let layout = visit.layout("Confirm your email address");
     Ok(visit.page(&OpenLink { layout, lede, button }))
 }
 

@@ -90,7 +90,7 @@ const fn effect(effect: Effect) -> &'static str {
         Effect::Ignore => "The element is read as empty.",
         Effect::DropSegment => "The segment is left out.",
         Effect::DropOrder => "This immunization is left out.",
-        Effect::Reject => "The message was not taken.",
+        Effect::Reject => "The message was refused.",
         Effect::Refuse => "The message was not processed.",
     }
 }
@@ -250,7 +250,7 @@ fn moments(
     let mut all = vec![(
         record.received_at,
         if record.state == MessageState::Refused {
-            "Received and not taken".to_owned()
+            "Received and refused".to_owned()
         } else {
             "Received".to_owned()
         },
@@ -264,7 +264,7 @@ fn moments(
     let of_this = events.into_iter().filter(|event| event.message == Some(record.id));
     all.extend(of_this.map(|event| {
         let told =
-            event.told_at.map(|at| format!("E-mails about it were written {}", at.pacific_text()));
+            event.told_at.map(|at| format!("Emails about it were written {}", at.pacific_text()));
         (event.at, happened(event.kind).to_owned(), told)
     }));
     if let Some(at) = delivery.and_then(|one| one.settled_at) {

@@ -73,7 +73,11 @@ impl Asked {
             errors.add("to", "The end must be after the beginning");
         }
         let search = MessageSearch {
-            id: self.parsed("id", "Our ID has 13 letters and digits", &mut errors),
+            id: self.parsed(
+                "id",
+                "Enter our ID with its 13 letters and digits, like 0CN824C3E0200",
+                &mut errors,
+            ),
             control_id: Some(self.get("control_id").to_owned()).filter(|text| !text.is_empty()),
             state: self.parsed("state", "Choose a state of the list", &mut errors),
             ack_code: Some(self.get("code").to_ascii_uppercase()).filter(|text| !text.is_empty()),

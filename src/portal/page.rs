@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use crate::domain::Refusal;
+use crate::domain::Role;
 use crate::portal::banners::Banner;
 use crate::portal::visit::Told;
 use crate::portal::{PortalSettings, assets};
@@ -72,14 +73,21 @@ impl Layout {
     /// The same for somebody who is signed in: what they come for is their account.
     #[must_use]
     pub(super) fn of(self, who: &SignedIn, path: &str) -> Self {
-        let mut nav =
-            places(path, &[("/account", "Your account"), ("/register", "Register another Site")]);
+        // Between the password and the second factor nothing is open yet.
+        let is_halfway = path.starts_with("/sign-in/");
+        let mut nav = places(path, &[("/account", "Your account")]);
+        if who.principal.memberships.iter().any(|one| one.role == Role::Representative) {
+            nav.extend(places(path, &[("/register", "Register another Site")]));
+        }
         let is_staff = !who.principal.staff.is_empty();
         if is_staff {
-            nav.extend(places(path, &[("/staff", "What waits")]));
+            nav.extend(places(path, &[("/staff", "Waiting")]));
+        }
+        if is_halfway {
+            nav.clear();
         }
         let home = if is_staff {
-            ("/staff", "Go to what waits")
+            ("/staff", "Go to what waits for you")
         } else {
             ("/account", "Go to your account")
         };

@@ -318,7 +318,7 @@ impl Known<'_> {
                 "registry",
                 "What the registry answered",
                 format!("It took {} and rejected {}.", grouped(delivered), grouped(rejected)),
-                ["delivered", "rejected"],
+                ["taken by the registry", "rejected by it"],
                 &columns(|tally| [tally.delivered, tally.rejected]),
             ),
         ]
@@ -482,7 +482,8 @@ impl Known<'_> {
     }
 
     fn findings(&self) -> Table {
-        let mut columns = vec!["What", "Rule", "Place", "Weight", "Number", "For 100 messages"];
+        let mut columns =
+            vec!["Rule that was broken", "Code", "Place", "Weight", "Number", "For 100 messages"];
         if self.messages.is_some() {
             columns.push("Messages");
         }

@@ -145,7 +145,7 @@ const INVITE: Page = Page {
     fields: &[
         Field::new("your_name", "Your name", Kind::Text(60), "Enter your name")
             .hint("So that they know who asks"),
-        Field::new("email", "Their e-mail address", Kind::Email, "Enter their e-mail address"),
+        Field::new("email", "Their email address", Kind::Email, "Enter their email address"),
     ],
     when: When::Always,
     rule: None,

@@ -38,7 +38,7 @@ async fn over(visit: &Visit, token: &OneTimeToken) -> Result<HttpResponse, Troub
         text: vec![
             "Thank you. Our staff look at it, and write to you when your request is decided."
                 .to_owned(),
-            "If they have another question, you get another e-mail with a link of its own."
+            "If they have another question, you get another email with a link of its own."
                 .to_owned(),
         ],
         link: None,

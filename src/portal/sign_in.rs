@@ -34,7 +34,7 @@ const SIGN_IN: Page = page(
     "Sign in",
     "By signing in you agree to use the portal only for the work of your organization, and never to share your account.",
     &[
-        Field::new("email", "E-mail address", Kind::Email, "Enter your e-mail address")
+        Field::new("email", "Email address", Kind::Email, "Enter your email address")
             .autocomplete("username"),
         Field::new("password", "Password", Kind::Password, "Enter your password")
             .autocomplete("current-password"),
@@ -42,7 +42,7 @@ const SIGN_IN: Page = page(
 );
 
 /// What is said of every refusal, so that nobody learns which addresses have accounts.
-const REFUSED: &str = "The e-mail address or the password is not right. After several tries, wait a few minutes, or set a new password";
+const REFUSED: &str = "The email address or the password is not right. After several tries, wait a few minutes, or set a new password";
 
 const CODE: Page = page(
     "Enter your code",
@@ -61,8 +61,8 @@ const RECOVERY: Page = page(
 
 const FORGOT: Page = page(
     "Forgot your password?",
-    "Enter the e-mail address of your account. We mail you a link to set a new password.",
-    &[Field::new("email", "E-mail address", Kind::Email, "Enter your e-mail address")
+    "Enter the email address of your account. We mail you a link to set a new password.",
+    &[Field::new("email", "Email address", Kind::Email, "Enter your email address")
         .autocomplete("username")],
 );
 
@@ -241,8 +241,8 @@ async fn forgot(posted: Posted) -> Result<HttpResponse, Trouble> {
 
 async fn forgot_sent(visit: Visit) -> HttpResponse {
     let text = [
-        "If an account has this address, an e-mail with a link is on its way. Open the link within one hour.",
-        "No e-mail after some minutes? Look into the folder for spam, or check the address and ask again.",
+        "If an account has this address, an email with a link is on its way. Open the link within one hour.",
+        "No email after some minutes? Look into the folder for spam, or check the address and ask again.",
     ];
     visit.page(&Notice {
         layout: visit.layout("Look into your mailbox"),
@@ -253,8 +253,8 @@ async fn forgot_sent(visit: Visit) -> HttpResponse {
 
 fn dead(visit: &Visit) -> HttpResponse {
     let text = [
-        "Each link opens once and ends after a while. A newer e-mail replaces an older one.",
-        "Look for a newer e-mail, or let us mail you another link.",
+        "Each link opens once and ends after a while. A newer email replaces an older one.",
+        "Look for a newer email, or let us mail you another link.",
     ];
     visit.page(&Notice {
         layout: visit.layout("This link does not work any more"),
@@ -312,7 +312,7 @@ async fn set(posted: Posted, token: web::Path<String>) -> Result<HttpResponse, T
             visit.drop_cookie(SESSION_COOKIE);
             Ok(visit.page(&Notice {
                 layout: visit.layout("Your password is set"),
-                text: vec!["Sign in with your e-mail address and the new password.".to_owned()],
+                text: vec!["Sign in with your email address and the new password.".to_owned()],
                 link: Some(("/sign-in".to_owned(), "Sign in")),
             }))
         }
@@ -326,7 +326,7 @@ async fn set(posted: Posted, token: web::Path<String>) -> Result<HttpResponse, T
     }
 }
 
-const CONFIRM_EMAIL: Page = page("Confirm your new e-mail address", "", &[]);
+const CONFIRM_EMAIL: Page = page("Confirm your new email address", "", &[]);
 
 async fn email_page(visit: Visit, token: web::Path<String>) -> Result<HttpResponse, Trouble> {
     let Some((account, email)) = visit.portal().sites.email_link(&token, &visit.browser()).await?
@@ -344,7 +344,7 @@ async fn email(posted: Posted, token: web::Path<String>) -> Result<HttpResponse,
     let visit = posted.visit;
     match visit.portal().sites.email_confirm(&token, &visit.browser()).await? {
         Some(account) => Ok(visit.page(&Notice {
-            layout: visit.layout("Your e-mail address is changed"),
+            layout: visit.layout("Your email address is changed"),
             text: vec![format!("From now on sign in with {}.", account.email)],
             link: Some((HOME.to_owned(), "Go to your account")),
         })),

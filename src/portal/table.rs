@@ -92,9 +92,8 @@ impl Table {
 
     /// The columns, and whether they hold numbers.
     fn heads(&self) -> Vec<(&str, bool)> {
-        let first = self.rows.first();
         let is_number =
-            |n: usize| first.and_then(|row| row.get(n)).is_some_and(|one| one.class == "num");
+            |n: usize| self.rows.iter().any(|row| row.get(n).is_some_and(|one| one.class == "num"));
         self.columns.iter().enumerate().map(|(n, name)| (name.as_str(), is_number(n))).collect()
     }
 

@@ -192,6 +192,7 @@ fn words(action: &str, text: &str) -> String {
         }
         "request.answer" | "request.ask" | "request.step" => state_words(text, RequestState::name),
         "site.status" => named(text, SiteStatus::name),
+        "registration.verify" => site_words(text),
         "webhook.pause" | "webhook.resume" | "webhook.stop" => named(text, HookState::told),
         "staff.grant" | "staff.revoke" => {
             text.split(", ").map(grant_words).collect::<Vec<_>>().join(", ")
@@ -207,6 +208,14 @@ fn words(action: &str, text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// `direct Larkspur CAIRBA`: kind, name and region of a Site.
+fn site_words(text: &str) -> String {
+    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (name, region) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+    let region = region.parse::<RegionCode>().map_or(region, |region| region.facts().name);
+    [named(kind, SiteKind::name), name.to_owned(), region.to_owned()].join("; ")
 }
 
 /// `representative of organization 3`, or `staff: help-desk for all regions`.
@@ -264,7 +273,7 @@ pub(super) fn what(action: &str) -> String {
 const ACTIONS: [(&str, &str); 78] = [
     ("account.create", "User added"),
     ("account.deactivate", "Account deactivated"),
-    ("account.email", "E-mail address changed"),
+    ("account.email", "Email address changed"),
     ("account.password-by-link", "Password set by a mailed link"),
     ("account.password-change", "Password changed"),
     ("account.password-link", "Link to set a password mailed"),
@@ -295,9 +304,9 @@ const ACTIONS: [(&str, &str); 78] = [
     ("credential.show", "Password of a credential shown"),
     ("draft.submit", "Registration or enrollment sent"),
     ("enrolment.approve", "Enrollment approved"),
-    ("letter.give-up", "E-mail given up"),
-    ("letter.read", "E-mail read on the page of a trial"),
-    ("letter.retry", "E-mail sent again"),
+    ("letter.give-up", "Email given up"),
+    ("letter.read", "Email read on the page of a trial"),
+    ("letter.retry", "Email sent again"),
     ("link.accept", "Sending Facility agreed"),
     ("link.ask", "Sending Facility asked"),
     ("link.end", "Link to a Sending Facility ended or declined"),
@@ -406,6 +415,11 @@ mod tests {
     fn words_take_the_place_of_states() {
         for (action, text, shown) in [
             ("site.status", "onboarding", "Review by CDPH"),
+            (
+                "registration.verify",
+                "direct Larkspur Clinic CAIRBA",
+                "Sends directly from its EHR; Larkspur Clinic; Bay Area",
+            ),
             ("link.end", "ended: we changed", "Ended: we changed"),
             ("request.step", "approved: Welcome", "Approved: Welcome"),
             ("request.step", "withdrawn: Withdrawn.", "Withdrawn"),

@@ -77,7 +77,7 @@ async fn list(member: Member) -> Result<HttpResponse, Trouble> {
     let later = (all.len() > before.saturating_add(SITES)).then(|| number + 1);
     let lines = all.into_iter().skip(before).take(SITES).map(line).collect();
     Ok(member.visit.page(&Letters {
-        layout: member.layout("E-mails about your Sites"),
+        layout: member.layout("Emails about your Sites"),
         lines,
         earlier: number.checked_sub(1).filter(|number| *number > 0),
         later,
@@ -94,7 +94,7 @@ const TESTS: Field = Field::new(
             "At once: the first message, the first one that fails, and when it is good again.",
         ),
         Choice::hinted("digest", "Once a day", "What came of the test messages of the day."),
-        Choice::new("none", "No e-mails"),
+        Choice::new("none", "No emails"),
     ]),
     "Choose how you are told of test messages",
 );
@@ -105,7 +105,7 @@ const PRODUCTION: Field = Field::new(
     Kind::Choice(&[
         Choice::new("daily", "Once a day"),
         Choice::hinted("weekly", "Once a week", "On Mondays."),
-        Choice::new("none", "No e-mails"),
+        Choice::new("none", "No emails"),
     ]),
     "Choose how you are told of production messages",
 );
@@ -116,7 +116,7 @@ const OUTCOMES: Field = Field::new(
     Kind::YesNo,
     "Choose whether you are told of rejections",
 )
-.hint("An e-mail for the first one of a day; the digests count the others.");
+.hint("An email for the first one of a day; the digests count the others.");
 
 const SILENCE: Field = Field::new(
     "silence",
@@ -127,7 +127,7 @@ const SILENCE: Field = Field::new(
 
 const DAYS: Field = Field::optional(
     "days",
-    "After how many days without a message everybody who wants this e-mail gets it",
+    "Write after how many days without a message? (for everybody who gets this email)",
     Kind::Select(&[
         Choice::new("usual", "The usual number of days"),
         Choice::new("1", "1 day"),
@@ -147,15 +147,15 @@ const ALL: Field =
     Field::optional("all", "The same for all my Sites of this organization", Kind::Tick);
 
 const OTHERS: Page = page(
-    "E-mails about a Site",
-    "No e-mail holds anything of a patient.",
+    "Emails about a Site",
+    "No email holds anything of a patient.",
     &[TESTS, PRODUCTION, OUTCOMES, SILENCE, ALL],
 );
 
 /// With what representatives say for everybody.
 const REPRESENTATIVES: Page = page(
-    "E-mails about a Site",
-    "No e-mail holds anything of a patient.",
+    "Emails about a Site",
+    "No email holds anything of a patient.",
     &[TESTS, PRODUCTION, OUTCOMES, SILENCE, DAYS, ALL],
 );
 
@@ -186,12 +186,12 @@ async fn one(member: Member, site: web::Path<String>) -> Result<HttpResponse, Tr
 }
 
 fn asked(member: &Member, one: &WishedSite, typed: &Answers, errors: FieldErrors) -> HttpResponse {
-    let title = format!("E-mails about {}", one.site.name);
+    let title = format!("Emails about {}", one.site.name);
     let usual = member.sites().usual_silence_days();
     let mut asked = Asked::new(member.layout(title), questions(one), typed, errors, "Save")
         .back(LIST)
         .paragraph(
-            "E-mails about the stage of the Site and the end of a credential always go to those who answer for it.",
+            "Emails about the stage of the Site and the end of a credential always go to those who answer for it.",
         );
     if one.sets_days {
         asked = asked.paragraph(match usual {

@@ -297,8 +297,8 @@ impl Sites {
             detail: Some(new.as_str().to_owned()),
             ..secret.link(LinkPurpose::ConfirmEmail, account.id.to_string())
         };
-        let what = "A new e-mail address was given for this account. It holds once the new address is confirmed.";
-        let notice = self.changed(account, "A new e-mail address for your account", what);
+        let what = "A new email address was given for this account. It holds once the new address is confirmed.";
+        let notice = self.changed(account, "A new email address for your account", what);
         let deed =
             Deed::from(who.by(browser)).with(self.confirm_email(account, new, &token)).with(notice);
         self.store.link_issue(link, deed).await?;
@@ -330,8 +330,8 @@ impl Sites {
     ) -> Result<Option<Account>, StoreError> {
         let Some((before, new)) = self.email_link(token, browser).await? else { return Ok(None) };
         let Ok(token) = token.parse::<OneTimeToken>() else { return Ok(None) };
-        let what = format!("This account has another e-mail address now: {new}.");
-        let notice = self.changed(&before, "Your e-mail address was changed", &what);
+        let what = format!("This account has another email address now: {new}.");
+        let notice = self.changed(&before, "Your email address was changed", &what);
         let by = By::account(before.id.0, &browser.address, browser.now);
         let deed = Deed::from(by).with(notice);
         match self.store.account_email_change(token.hash(&self.key), deed).await {

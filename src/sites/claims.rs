@@ -39,12 +39,12 @@ impl Sites {
             detail: Some(without(answers.clone(), &[]).to_json()),
             life: VERIFY_WITHIN,
         };
-        let letter = compose("claim-verify", "Confirm your e-mail address for the IZ Portal")
+        let letter = compose("claim-verify", "Confirm your email address for the IZ Portal")
             .greeting(answers.get("claimant_first_name"))
             .paragraph(format!(
                 "Somebody, we hope you, said at the IZ Portal that the Site {site} is theirs."
             ))
-            .link("Confirm this e-mail address", self.url(&format!("/claim/{}", token.reveal())))
+            .link("Confirm this email address", self.url(&format!("/claim/{}", token.reveal())))
             .list([
                 "The link is good for 24 hours and opens once. After that our staff look at it.",
                 "If it was not you, do nothing: without the link nothing is sent to our staff.",
@@ -79,7 +79,7 @@ impl Sites {
         let letter = compose("claim-received", format!("Your claim of Site {site} has arrived"))
             .greeting(answers.get("claimant_first_name"))
             .paragraph("The address is confirmed. Our staff look at what you wrote, and may telephone the Site.")
-            .paragraph("You get an e-mail when it is decided, or when we have a question.")
+            .paragraph("You get an email when it is decided, or when we have a question.")
             .to(email.clone(), &self.footer());
         let new = NewRequest {
             kind: RequestKind::Update,

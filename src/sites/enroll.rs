@@ -58,7 +58,7 @@ impl Sites {
                 "The address is confirmed. Our staff look at the enrollment of {}; it takes up to 10 business days.",
                 draft.name()
             ))
-            .paragraph("You get an e-mail when it is decided, or when we have a question.")
+            .paragraph("You get an email when it is decided, or when we have a question.")
             .to(email, &self.footer());
         let deed = Deed::from(by).with(letter);
         self.store.enrolment_verify(draft.id, token.hash(&self.key), new, deed).await
@@ -141,7 +141,7 @@ impl Sites {
                     )
                     .greeting(&first.first_name)
                     .paragraph(format!(
-                        "{} has {} access to CAIR. Keep this e-mail.",
+                        "{} has {} access to CAIR. Keep this email.",
                         made.name,
                         level.name()
                     ))
@@ -149,7 +149,7 @@ impl Sites {
                     .paragraph("The User IDs of those you asked accounts for:")
                     .facts(ids)
                     .list([
-                        "Each user gets an e-mail of their own. No password is in any e-mail.",
+                        "Each user gets an email of their own. No password is in any email.",
                         "Regular and Power users attend a webinar or a class first; Read-Only users watch the training videos.",
                         "You manage the organization and its users when you have signed in.",
                     ])

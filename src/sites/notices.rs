@@ -82,7 +82,7 @@ impl Sites {
         new: &EmailAddress,
         token: &OneTimeToken,
     ) -> Letter {
-        Self::notice(account, "confirm-email", "Confirm your new e-mail address")
+        Self::notice(account, "confirm-email", "Confirm your new email address")
             .paragraph("This address is to become the one of an account at the IZ Portal.")
             .link("Confirm this address", self.url(&format!("/confirm-email/{}", token.reveal())))
             .list([

@@ -268,7 +268,7 @@ fn words(event: StageEvent) -> Option<Words> {
             &[
                 "Two members of our staff agreed: your Site may send to production. It has a credential for production, \
                  beside the one for tests.",
-                "No e-mail has its password. A representative of your organization signs in, opens the page of the Site, \
+                "No email has its password. A representative of your organization signs in, opens the page of the Site, \
                  and lets it be shown there, once.",
                 "Messages that are sent with the production credential go to the registry of your region. Use MSH-11 P \
                  with it. The test credential goes on working for tests.",
@@ -365,6 +365,32 @@ mod tests {
         }
     }
 
+    /// The words of every step lie in `tests/it/snapshots/letters`; a file that is missing is written, and the test fails.
+    #[test]
+    fn the_letters_of_all_steps_are_as_somebody_read_them() {
+        let footer =
+            Footer { service: "IZ Portal".to_owned(), help_desk: "help@example.org".to_owned() };
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/snapshots/letters");
+        let mut new = vec![];
+        for event in StageEvent::ALL {
+            let Some(letter) = stage_letter(&site(), *event, Some("Call us.")) else { continue };
+            let letter = letter
+                .link("See where your Site stands", "https://iz/organization/1/sites/DE-000001")
+                .to("rosa@example.org".parse().unwrap(), &footer);
+            for (end, body) in [("txt", &letter.text), ("html", &letter.html)] {
+                let shown = format!("Subject: {}\n\n{body}", letter.subject);
+                let path = format!("{folder}/step-{event}.{end}");
+                if let Ok(known) = std::fs::read_to_string(&path) {
+                    assert_eq!(shown, known, "{path}");
+                } else {
+                    std::fs::write(&path, shown).unwrap();
+                    new.push(path);
+                }
+            }
+        }
+        assert!(new.is_empty(), "these were not there, look at them: {new:?}");
+    }
+
     #[test]
     fn the_letter_of_an_approval_says_where_the_password_is() {
         let footer =
@@ -379,7 +405,7 @@ mod tests {
             "  Site: Harbor Street Pediatrics\n  Site ID: DE-000001\n\n\
              Two members of our staff agreed: your Site may send to production. It\n\
              has a credential for production, beside the one for tests.\n\n\
-             No e-mail has its password. A representative of your organization signs\n\
+             No email has its password. A representative of your organization signs\n\
              in, opens the page of the Site, and lets it be shown there, once.\n\n\
              Messages that are sent with the production credential go to the registry\n\
              of your region. Use MSH-11 P with it. The test credential goes on\n\

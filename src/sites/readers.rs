@@ -88,7 +88,7 @@ impl Sites {
     /// Ends a letter about a Site: where to choose, and to whom it goes.
     pub(super) fn addressed(&self, letter: Composition, to: &Account) -> crate::domain::Letter {
         letter
-            .link("Choose which e-mails you get", self.url("/account/letters"))
+            .link("Choose which emails you get", self.url("/account/letters"))
             .to(to.email.clone(), &self.footer())
     }
 

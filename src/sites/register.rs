@@ -146,10 +146,10 @@ impl Sites {
                 "You know nothing of this? Then do nothing: without the link nothing is registered.",
             ),
         };
-        let letter = compose("verify-address", "Confirm your e-mail address for the IZ Portal")
+        let letter = compose("verify-address", "Confirm your email address for the IZ Portal")
             .greeting(draft.contact("first_name"))
             .paragraph(what)
-            .link("Confirm this e-mail address", self.url(&format!("/verify/{}", token.reveal())))
+            .link("Confirm this email address", self.url(&format!("/verify/{}", token.reveal())))
             .paragraph(then)
             .paragraph(without)
             .to(to.clone(), &self.footer());
@@ -455,10 +455,10 @@ impl Told<'_> {
     const fn step(&self) -> &'static str {
         match self {
             Self::Elsewhere => {
-                "The password of the test credential is in the e-mail to the Data Exchange Contact. The portal gives another one."
+                "The password of the test credential is in the email to the Data Exchange Contact. The portal gives another one."
             }
             Self::Here(_) => {
-                "The password of the test credential is in this e-mail: put it into your EHR, then delete the e-mail. The portal gives another one."
+                "The password of the test credential is in this email: put it into your EHR, then delete the email. The portal gives another one."
             }
             Self::Shown => {
                 "Let the portal show the password of the test credential. It is shown once and never mailed."
@@ -492,7 +492,7 @@ fn confirmation(
         format!("{} is registered: Site ID {}", made.name, made.site),
     )
     .greeting(&person.first_name)
-    .paragraph("The registration for data exchange is confirmed. Keep this e-mail.")
+    .paragraph("The registration for data exchange is confirmed. Keep this email.")
     .facts(facts);
     let letter = if person.sets_password {
         letter.link("Set your password", format!("{base}/set-password/{}", link.reveal()))

@@ -33,7 +33,7 @@ impl NoteError {
     /// What whoever wrote it is told.
     pub const fn told(&self) -> &'static str {
         match self {
-            Self::Empty => "Write something",
+            Self::Empty => "Write your question or your reason",
             Self::TooLong => "Write 2,000 characters or fewer",
             Self::Store(_) => "It could not be kept",
         }

@@ -98,7 +98,7 @@ impl Sites {
             self.with_findings(letter, &found)
                 .link("See the message with its findings", self.message_url(site, &record))
                 .paragraph(
-                    "The other test messages of the day are told once a day, in a digest. No e-mail \
+                    "The other test messages of the day are told once a day, in a digest. No email \
                      holds anything of a patient.",
                 )
         })

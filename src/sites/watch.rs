@@ -106,7 +106,7 @@ impl Sites {
         let (waiting, oldest) = self.store.letter_depth().await?;
         let age = oldest.map_or(0, |oldest| now.seconds_since(oldest));
         let failed = u64::try_from(self.store.letter_failures(now.minus(HOUR)).await?).unwrap_or(0);
-        let noun = if waiting == 1 { "e-mail waits" } else { "e-mails wait" };
+        let noun = if waiting == 1 { "email waits" } else { "emails wait" };
         Ok([
             everywhere(
                 AlertKind::LettersWait,
@@ -118,7 +118,7 @@ impl Sites {
                 AlertKind::LettersBounce,
                 String::new(),
                 Reading::of(failed, limits.letter_count),
-                format!("In the last 60 minutes {failed} e-mails were refused or given up."),
+                format!("In the last 60 minutes {failed} emails were refused or given up."),
             ),
         ])
     }

@@ -5,8 +5,8 @@ const person = (first, last, email) => ({
   'Last name': last,
   Position: 'Office manager',
   Telephone: '(510) 555-0100',
-  'E-mail address': email,
-  'The same e-mail address once more': email,
+  'Email address': email,
+  'The same email address once more': email,
 });
 
 /** Answers to each page by its heading; `name` is the Site's, `host` that of the addresses. */
@@ -87,8 +87,8 @@ export function enrollment({ name, host, level, role }) {
     'Who will use CAIR? User 1': {
       'First name': 'Uma',
       'Last name': 'Anwender',
-      'E-mail address': `uma@${host}`,
-      'The same e-mail address once more': `uma@${host}`,
+      'Email address': `uma@${host}`,
+      'The same email address once more': `uma@${host}`,
       'What will this person do?': role,
       'Add another user?': 'No',
     },

@@ -23,8 +23,8 @@ world.test('a Site that is registered already is claimed, not registered again',
     'Enter your last name',
     'Enter your position at the Site',
     'Enter your telephone number',
-    'Enter your e-mail address',
-    'Type the e-mail address a second time',
+    'Enter your email address',
+    'Type the email address a second time',
     'Say why the Site is yours',
   ]);
   await check(page, 'claim-error');
@@ -33,13 +33,13 @@ world.test('a Site that is registered already is claimed, not registered again',
     'Your last name': 'Nachfolge',
     'Your position': 'Office manager',
     'Your telephone number at work': '510 555 0142',
-    'Your e-mail address': 'lea@found.example',
-    'The same e-mail address once more': 'lea@found.example',
+    'Your email address': 'lea@found.example',
+    'The same email address once more': 'lea@found.example',
     'Why is the Site yours?': 'Who registered it has left.',
   });
   await submit(page, 'Send me the link');
   await check(page, 'claim-sent');
-  await visit(page, (await world.mailTo('lea@found.example', /Confirm your e-mail/)).link('/claim/'));
+  await visit(page, (await world.mailTo('lea@found.example', /Confirm your email/)).link('/claim/'));
   await check(page, 'claim-confirm');
   await submit(page, 'Confirm and send it to CDPH');
   await check(page, 'claim-arrived');
@@ -71,10 +71,10 @@ world.test('staff see as an organization sees, and change nothing', async () => 
   await desk.context().close();
 });
 
-world.test('an administrator sees which e-mails left, an auditor who did what', async () => {
+world.test('an administrator sees which emails left, an auditor who did what', async () => {
   const administrator = await staff(world, 'root@cdph.example', 'administrator');
   await visit(administrator.page, '/staff');
-  await follow(administrator.page, 'See which e-mails went out');
+  await follow(administrator.page, 'See which emails went out');
   await check(administrator.page, 'staff-letters');
   await administrator.page.locator('table.data a').first().click();
   await check(administrator.page, 'staff-letter');

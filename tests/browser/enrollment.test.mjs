@@ -13,7 +13,7 @@ async function confirm(page, address) {
   await look(page, 'enroll-review');
   await submit(page, 'Send the enrollment');
   await look(page, 'enroll-sent');
-  await visit(page, (await world.mailTo(address, /Confirm your e-mail/)).link('/verify/'));
+  await visit(page, (await world.mailTo(address, /Confirm your email/)).link('/verify/'));
   await look(page, 'enroll-verify');
   await submit(page, 'Confirm and send the enrollment');
   await look(page, 'enrolled');
@@ -30,7 +30,7 @@ async function approve(name) {
   await look(registrar.page, 'staff-enrollment');
   await fill(registrar.page, { 'Choose one': 'Approve' });
   await submit(registrar.page, 'Save the decision');
-  assert.match(await told(registrar.page), /Approved\. The e-mails are on their way\./);
+  assert.match(await told(registrar.page), /Approved\. The emails are on their way\./);
 }
 
 world.test('a school enrolls, and its user looks patients up', { seconds: 240 }, async (page) => {
@@ -71,7 +71,7 @@ world.test('a clinic enrolls, and its user signs in after the training', { secon
   const desk = registrar.page;
   await follow(desk, 'Accounts');
   await look(desk, 'staff-accounts');
-  await fill(desk, { 'Beginning of the e-mail address or name, or User ID': 'uma@harbor' });
+  await fill(desk, { 'Beginning of the email address or name, or User ID': 'uma@harbor' });
   await submit(desk, 'Find');
   await follow(desk, /Anwender/);
   await check(desk, 'staff-account-waits');

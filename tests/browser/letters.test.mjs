@@ -7,7 +7,7 @@ import { fact, heading, registered, told } from './walks.mjs';
 
 const world = await start();
 
-world.test('the first test message is told by e-mail, and e-mails are chosen', { seconds: 240 }, async () => {
+world.test('the first test message is told by email, and emails are chosen', { seconds: 240 }, async () => {
   const { page, site, email } = await registered(world, { name: 'Willow Clinic', host: 'willow.example' });
   const home = page.url();
 
@@ -28,13 +28,13 @@ world.test('the first test message is told by e-mail, and e-mails are chosen', {
   assert.match(letter.link(`${new URL(home).pathname}/messages/`), /messages/);
 
   await visit(page, letter.link('/account/letters'));
-  assert.equal(await heading(page), 'E-mails about your Sites');
+  assert.equal(await heading(page), 'Emails about your Sites');
   assert.match(await told(page), /as usual for your role/);
   await check(page, 'account-letters');
   await follow(page, 'Willow Clinic');
-  assert.equal(await heading(page), 'E-mails about Willow Clinic');
+  assert.equal(await heading(page), 'Emails about Willow Clinic');
   await check(page, 'account-letters-site');
-  await fill(page, { 'Test messages': 'Once a day', 'Production messages': 'No e-mails' });
+  await fill(page, { 'Test messages': 'Once a day', 'Production messages': 'No emails' });
   await submit(page, 'Save');
   assert.match(await told(page), /as you chose/);
   await check(page, 'account-letters-chosen');

@@ -54,7 +54,7 @@ world.test('the review: checklist, proposal with its reason, and nobody approves
   await submit(page, 'Begin the review');
   assert.match(await told(page), /The review has begun/);
   await submit(page, 'Confirm');
-  await expectErrors(page, ['Choose what you confirm']);
+  await expectErrors(page, ['Choose an item of the checklist']);
   await check(page, 'onboarding-site-error');
   const items = await page.locator('fieldset').filter({ hasText: 'What do you confirm?' }).locator('label').allInnerTexts();
   for (const item of items) {
@@ -68,7 +68,7 @@ world.test('the review: checklist, proposal with its reason, and nobody approves
   await submit(page, 'Propose for production');
   assert.match(await told(page), /somebody else has to approve it/i);
   await fill(page, { 'A note for other staff': 'They are at the telephone until five.' });
-  await submit(page, 'Keep the note');
+  await submit(page, 'Save the note');
   await check(page, 'onboarding-site-proposed');
   assert.equal(await page.getByRole('button', { name: 'Approve for production' }).count(), 0);
 });
@@ -79,11 +79,11 @@ world.test('the second approves; the Site is told and finds its credential', { s
   await submit(other.page, 'Approve for production');
   assert.match(await told(other.page), /The Site is approved/);
   await check(other.page, 'onboarding-site-production');
-  await submit(other.page, 'Do it');
+  await submit(other.page, 'Save this step');
   await expectErrors(other.page, ['Choose what to do with the Site']);
 
   const letter = await world.mailTo('ana@larkspur.example', /approved for production/);
-  assert.match(letter.text, /No e-mail has its password/);
+  assert.match(letter.text, /No email has its password/);
   await visit(clinic.page, letter.link('/organization/'));
   assert.match(await told(clinic.page), new RegExp(`${clinic.site}-P`));
 });
@@ -132,7 +132,7 @@ world.test('its people close the Site', { seconds: 120 }, async () => {
   await expectErrors(clinic.page, ['Choose for how long']);
   await fill(clinic.page, { 'For how long?': 'For now', 'Why?': 'We change our EHR.' });
   await submit(clinic.page, 'Close the Site');
-  assert.match(await told(clinic.page), /Your changes hold/);
+  assert.match(await told(clinic.page), /Your changes are saved/);
   await visit(other.page, '/staff/onboarding?stage=inactive');
   assert.match(await other.page.locator('table').innerText(), /Larkspur/);
 });

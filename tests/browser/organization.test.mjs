@@ -22,7 +22,7 @@ world.test('a contact changes at once, a name when CDPH has decided', { seconds:
   await check(page, 'organization-edit-error');
   await fill(page, { 'Fax (optional)': '510 555 0199' });
   await submit(page, 'Save');
-  assert.match(await told(page), /Your changes hold\./);
+  assert.match(await told(page), /Your changes are saved\./);
   assert.equal(await fact(page, 'Fax'), '510-555-0199');
 
   await follow(page, 'Change Organization');
@@ -41,7 +41,7 @@ world.test('a contact changes at once, a name when CDPH has decided', { seconds:
   await check(registrar.page, 'staff-update');
   await fill(registrar.page, { 'Choose one': 'Approve' });
   await submit(registrar.page, 'Save the decision');
-  assert.match(await told(registrar.page), /Approved\. The e-mails are on their way\./);
+  assert.match(await told(registrar.page), /Approved\. The emails are on their way\./);
   await registrar.page.context().close();
 
   await world.mailTo('ana@larkspur.example', 'Your update was approved');
@@ -67,9 +67,9 @@ world.test('a user who is deactivated is signed out with the next click', { seco
   await check(page, 'users');
   await follow(page, 'Add a user');
   await submit(page, 'Add the user');
-  await expectErrors(page, ['Enter the first name', 'Enter the last name', 'Enter the e-mail address of the user', 'Choose at least one role']);
+  await expectErrors(page, ['Enter the first name', 'Enter the last name', 'Enter the email address of the user', 'Choose at least one role']);
   await check(page, 'user-new-error');
-  await fill(page, { 'First name': 'Dana', 'Last name': 'Lehr', 'E-mail address': 'dana@larkspur.example', Roles: 'Data exchange contact' });
+  await fill(page, { 'First name': 'Dana', 'Last name': 'Lehr', 'Email address': 'dana@larkspur.example', Roles: 'Data Exchange Contact' });
   await submit(page, 'Add the user');
   assert.match(await told(page), /The invitation is on its way\./);
 
@@ -90,7 +90,7 @@ world.test('a user who is deactivated is signed out with the next click', { seco
   assert.equal(new URL(other.url()).pathname, '/sign-in');
   await signIn(other, 'dana@larkspur.example');
   await expectErrors(other, [
-    'The e-mail address or the password is not right. After several tries, wait a few minutes, or set a new password',
+    'The email address or the password is not right. After several tries, wait a few minutes, or set a new password',
   ]);
 
   await submit(page, 'Reactivate Dana Lehr');

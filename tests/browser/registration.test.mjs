@@ -14,7 +14,7 @@ async function confirm(page, address) {
   await look(page, 'register-review');
   await submit(page, 'Send the registration');
   await look(page, 'register-sent');
-  await visit(page, (await world.mailTo(address, /Confirm your e-mail/)).link('/verify/'));
+  await visit(page, (await world.mailTo(address, /Confirm your email/)).link('/verify/'));
   await look(page, 'verify');
   await submit(page, 'Confirm and register the Site');
   return fact(page, 'Site ID \\(CAIR ID\\)');
@@ -127,7 +127,7 @@ world.test('a registration is saved and gone on with elsewhere', async (page) =>
   await submit(page, 'Continue');
   await page.getByRole('link', { name: 'Save and come back later' }).click();
   await check(page, 'register-save');
-  await fill(page, { 'Your e-mail address': 'ana@saved.example' });
+  await fill(page, { 'Your email address': 'ana@saved.example' });
   await submit(page, 'Send the link');
   await check(page, 'register-saved');
 
@@ -152,9 +152,9 @@ world.test('the vendor answers the questions about the EHR, and sees nothing els
   await visit(page, '/register/ehr');
   await follow(page, 'Ask somebody else to answer this');
   await submit(page, 'Send the link');
-  await expectErrors(page, ['Enter your name', 'Enter their e-mail address']);
+  await expectErrors(page, ['Enter your name', 'Enter their email address']);
   await check(page, 'register-invite-error');
-  await fill(page, { 'Your name': 'Ana Muster', 'Their e-mail address': 'cleo@vendor.example' });
+  await fill(page, { 'Your name': 'Ana Muster', 'Their email address': 'cleo@vendor.example' });
   await submit(page, 'Send the link');
   assert.match(await told(page), /We have sent the link\./);
 
@@ -169,7 +169,7 @@ world.test('the vendor answers the questions about the EHR, and sees nothing els
   const { Position: _, ...contact } = answers['EHR support contact'];
   await fill(vendor, { ...answers['Your EHR system'], ...contact });
   await submit(vendor, 'Send the answers');
-  assert.match(await told(vendor), /Thank you\. Your answers are kept/);
+  assert.match(await told(vendor), /Thank you\. We have your answers/);
   await check(vendor, 'help-with-done');
   await visit(vendor, '/register/site');
   assert.equal(new URL(vendor.url()).pathname, '/register', 'the draft itself is not open to the vendor');

@@ -7,7 +7,7 @@ import { heading, PASSWORD, registered, setPassword, setUpApp, signIn, told } fr
 
 const world = await start();
 const EMAIL = 'ana@keys.example';
-const REFUSED = 'The e-mail address or the password is not right. After several tries, wait a few minutes, or set a new password';
+const REFUSED = 'The email address or the password is not right. After several tries, wait a few minutes, or set a new password';
 
 world.test('a registration begins with the keyboard alone', async (page) => {
   await visit(page, '/');
@@ -33,7 +33,7 @@ world.test('signing in with the keyboard alone, wrong and right', async (page) =
   await visit(page, '/account');
   assert.equal(await heading(page), 'Sign in');
   await check(page, 'sign-in');
-  await tabTo(page, 'E-mail address');
+  await tabTo(page, 'Email address');
   await page.keyboard.type(EMAIL);
   await tabTo(page, 'Password');
   await page.keyboard.type('not my password at all');
@@ -52,7 +52,7 @@ world.test('an unknown address gets the same answers', async (page) => {
   await expectErrors(page, [REFUSED]);
   await follow(page, 'Forgot your password?');
   await check(page, 'forgot-password');
-  await fill(page, { 'E-mail address': 'nobody@keys.example' });
+  await fill(page, { 'Email address': 'nobody@keys.example' });
   await submit(page, 'Mail me a link');
   await check(page, 'forgot-password-sent');
 });
@@ -61,7 +61,7 @@ world.test('a forgotten password is set anew by mail, which ends other sessions'
   const other = await world.page();
   await signIn(other, EMAIL);
   await visit(page, '/forgot-password');
-  await fill(page, { 'E-mail address': EMAIL });
+  await fill(page, { 'Email address': EMAIL });
   await submit(page, 'Mail me a link');
   const link = (await world.mailTo(EMAIL, 'Set a new password')).link('/set-password/');
   await visit(page, link);
@@ -96,7 +96,7 @@ world.test('sessions are listed and ended everywhere else', async (page) => {
   await check(page, 'confirm-with-password');
   await fill(page, { 'Your password': PASSWORD });
   await submit(page, 'Continue');
-  assert.equal(await heading(page), 'Change your e-mail address');
+  assert.equal(await heading(page), 'Change your email address');
   await check(page, 'account-email');
   await visit(page, '/account/password');
   await check(page, 'account-password');

@@ -17,7 +17,7 @@ async function decide(page, choice, words) {
 world.test('a question goes to the applicant, the answer comes back, and the enrollment is approved', { seconds: 240 }, async (page) => {
   await fillIn(page, '/enroll', enrollment({ name: 'Mesa Clinic', host: 'mesa.example', level: 'Clinical', role: 'Power' }), { looks: false });
   await submit(page, 'Send the enrollment');
-  await visit(page, (await world.mailTo('ana@mesa.example', /Confirm your e-mail/)).link('/verify/'));
+  await visit(page, (await world.mailTo('ana@mesa.example', /Confirm your email/)).link('/verify/'));
   await submit(page, 'Confirm and send the enrollment');
 
   const registrar = await staff(world, 'registrar@cdph.example', 'registrar', { region: 'CAIRBA' });
@@ -36,7 +36,7 @@ world.test('a question goes to the applicant, the answer comes back, and the enr
   await submit(desk, 'Save the decision');
   await expectErrors(desk, ['Choose what to do with the request']);
   await decide(desk, 'Ask a question');
-  await expectErrors(desk, ['Write something']);
+  await expectErrors(desk, ['Write your question or your reason']);
   await check(desk, 'staff-request-error');
   await desk.getByText('Begin with words that are ready').click();
   await follow(desk, 'The license cannot be found');
@@ -49,7 +49,7 @@ world.test('a question goes to the applicant, the answer comes back, and the enr
   await visit(page, question.link('/requests/'));
   await check(page, 'request-question');
   await submit(page, 'Send the answer');
-  await expectErrors(page, ['Write something']);
+  await expectErrors(page, ['Write your question or your reason']);
   await fill(page, { 'Your answer': 'It is A54321.' });
   await submit(page, 'Send the answer');
   assert.equal(await heading(page), 'Thank you for your answer');

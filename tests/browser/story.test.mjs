@@ -52,7 +52,7 @@ async function send(sender, hl7) {
   return ack;
 }
 
-world.test('the first message of a new Site fails, and the e-mail about it leads to what is wrong', { seconds: 240 }, async () => {
+world.test('the first message of a new Site fails, and the email about it leads to what is wrong', { seconds: 240 }, async () => {
   Object.assign(clinic, await registered(world, { name: 'Larkspur Pediatrics', host: 'larkspur.example' }));
   const { page, site } = clinic;
   await follow(page, /^Larkspur Pediatrics$/);

@@ -85,7 +85,7 @@ export async function setPassword(page, { looks = false, password = PASSWORD } =
 /** Signs in, with the code of an app when there is one. */
 export async function signIn(page, email, { app, password = PASSWORD, at = '/sign-in' } = {}) {
   await visit(page, at);
-  await fill(page, { 'E-mail address': email, Password: password });
+  await fill(page, { 'Email address': email, Password: password });
   await submit(page, 'Sign in');
   if (app) {
     await fill(page, { 'Six-digit code': await app.code() });
@@ -135,7 +135,7 @@ export async function registered(world, { name, host, type = 'Our EHR sends dire
   await fillIn(page, '/register', registration({ name, host, type }), { looks: false });
   const email = `ana@${host}`;
   await submit(page, 'Send the registration');
-  await visit(page, (await world.mailTo(email, /Confirm your e-mail/)).link('/verify/'));
+  await visit(page, (await world.mailTo(email, /Confirm your email/)).link('/verify/'));
   await submit(page, 'Confirm and register the Site');
   const site = await fact(page, 'Site ID \\(CAIR ID\\)');
   await follow(page, 'Set your password');

@@ -383,7 +383,7 @@ async fn everybody(clinic: &Clinic, place: &Place) -> Vec<(char, Browser)> {
     for (_, browser) in staff {
         all.push((letters.next().unwrap(), browser));
     }
-    assert_eq!(letters.next(), None, "an e-mail for each role");
+    assert_eq!(letters.next(), None, "an email for each role");
     all
 }
 

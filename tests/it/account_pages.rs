@@ -127,7 +127,7 @@ async fn a_bad_sign_in_says_what_to_mend_and_never_who_has_an_account() {
     let wrong = submit(ROSA, "wrong lemon fence").await;
     let unknown = submit("unknown@example.org", PASSWORD).await;
 
-    fails(&empty, &[("email", "Enter your e-mail address"), ("password", "Enter your password")]);
+    fails(&empty, &[("email", "Enter your email address"), ("password", "Enter your password")]);
     fails(&no_address, &[("email", "name@example.org")]);
     fails(&wrong, &[("email", "is not right")]);
     assert_eq!(errors(&wrong), errors(&unknown));
@@ -330,7 +330,7 @@ async fn a_forgotten_password_is_set_anew_by_its_pages() {
     let browser = app.browser();
     browser.visit("/forgot-password").await.says(&["Forgot your password?"]);
 
-    for (email, message) in [("", "Enter your e-mail address"), ("rosa", "name@example.org")] {
+    for (email, message) in [("", "Enter your email address"), ("rosa", "name@example.org")] {
         fails(
             &browser.submit("/forgot-password", &[("email", email)]).await,
             &[("email", message)],
@@ -440,7 +440,7 @@ async fn the_address_is_changed_by_the_link_in_the_letter_to_the_new_one() {
     let (app, office) = clinic().await;
     let browser = app.browser();
     sign_in(&browser).await;
-    browser.visit("/account/email").await.says(&["Change your e-mail address"]);
+    browser.visit("/account/email").await.says(&["Change your email address"]);
     for (email, message) in [
         ("", "Enter your new"),
         ("rosa", "name@example.org"),
@@ -454,9 +454,9 @@ async fn the_address_is_changed_by_the_link_in_the_letter_to_the_new_one() {
     let link = format!("/confirm-email/{}", office.link("new@example.org").await);
 
     let other = app.browser();
-    other.visit(&link).await.says(&["Confirm your new e-mail address", "new@example.org"]);
+    other.visit(&link).await.says(&["Confirm your new email address", "new@example.org"]);
     browser.visit("/account").await.says(&[ROSA]);
-    other.submit(&link, &[]).await.says(&["Your e-mail address is changed"]);
+    other.submit(&link, &[]).await.says(&["Your email address is changed"]);
     other.visit(&link).await.says(&["This link does not work any more"]);
     browser.visit("/account").await.says(&["new@example.org"]);
 }

@@ -247,7 +247,7 @@ async fn alerts_are_shown_to_those_of_the_region() {
     let app = TestApp::start().await;
     let operator = staff(&app, StaffRole::Administrator, None).await;
     let page = operator.visit("/staff/alerts").await;
-    page.is_at("/staff/alerts").says(&["No alert is open", "You get e-mails about alerts"]);
+    page.is_at("/staff/alerts").says(&["No alert is open", "You get emails about alerts"]);
     let change = |sql: String| app.database.change(&app.config.data_dir, &sql);
     change(breaker("open", Timestamp::now().minus(Duration::from_hours(1))));
     let office = Office::of(&app);
@@ -314,7 +314,7 @@ async fn an_alert_is_taken_on_and_muted() {
     );
 
     let page = operator.submit("/staff/alerts/letters", &[("letters", "no")]).await;
-    page.is_at("/staff/alerts").says(&["You get no e-mails about alerts", "Taken on"]);
+    page.is_at("/staff/alerts").says(&["You get no emails about alerts", "Taken on"]);
     change(breaker("closed", Timestamp::now()));
     let now = Timestamp::now();
     for minutes in [1, 20] {

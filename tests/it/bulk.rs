@@ -163,7 +163,7 @@ async fn bad_rows_are_told_by_row_and_column_and_nothing_is_kept() {
         "3 county",
         "San Diego",
         "4 clinical Choose one of the answers",
-        "4 site_contact_email Enter an e-mail address like name@example.org",
+        "4 site_contact_email Enter an email address like name@example.org",
         "5 sending_facility Enter the ID or the name of the Sending Facility",
     ]);
     assert_eq!(sites_of(&clinic, organization).await, 0);

@@ -74,11 +74,11 @@ async fn everybody_sees_the_regions_that_are_theirs() {
     let here = staff(app, StaffRole::Onboarding, Some("CAIRBA")).await;
     let page = here.visit("/staff/dashboard").await;
     page.is_at("/staff/dashboard").says(&["All 2 destinations are running.", "Bay Area"]);
-    for hidden in ["Los Angeles", "No e-mail waits"] {
+    for hidden in ["Los Angeles", "No email waits"] {
         assert!(!page.text().contains(hidden), "{hidden}");
     }
     let desk = staff(app, StaffRole::HelpDesk, None).await;
-    desk.visit("/staff/dashboard").await.says(&["All 14 destinations", "E-mails"]);
+    desk.visit("/staff/dashboard").await.says(&["All 14 destinations", "Emails"]);
     let registrar = staff(app, StaffRole::Registrar, None).await;
     assert_eq!(registrar.visit("/staff/dashboard").await.status, 404);
     let page = registrar.visit("/staff").await;

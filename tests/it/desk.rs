@@ -181,13 +181,13 @@ async fn the_help_desk_sees_what_became_of_a_letter_but_not_its_words() {
     let again = desk.submit(&format!("{path}/retry"), &[]).await;
 
     list.says(&["rosa@example.org", "Confirm the address", "Waiting"]);
-    other.says(&["No e-mail fits", "wait"]);
+    other.says(&["No email fits", "wait"]);
     assert_eq!(wrong.errors()[0].0, "to");
     one.says(&["Waiting", "Next attempt", "Last error"]);
     assert!(early.errors()[0].1.contains("queued"), "{:?}", early.errors());
-    ended.is_at(&path).says(&["The e-mail is given up", "Given up"]);
+    ended.is_at(&path).says(&["The email is given up", "Given up"]);
     assert!(twice.errors()[0].1.contains("given-up"), "{:?}", twice.errors());
-    again.is_at(&path).says(&["The e-mail goes out again", "Waiting"]);
+    again.is_at(&path).says(&["The email goes out again", "Waiting"]);
     for page in [&list, &one, &ended, &again] {
         assert!(!page.html.contains(SECRET), "{}", page.html);
     }
@@ -209,7 +209,7 @@ async fn a_trial_shows_its_letters_with_links_that_work() {
     let app = TestApp::start().await;
     let browser = app.browser();
     let id = queue(&app).await;
-    app.until("the e-mail is held", async || {
+    app.until("the email is held", async || {
         app.store().letter_record(id).await.unwrap().state == LetterState::Held
     })
     .await;
@@ -229,7 +229,7 @@ async fn a_trial_shows_its_letters_with_links_that_work() {
     }
     fill_in(&browser, "direct").await;
     let sent = browser.submit("/register/review", &[]).await;
-    sent.is_at("/register/sent").says(&["read the e-mail here"]);
+    sent.is_at("/register/sent").says(&["read the email here"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,7 +273,7 @@ async fn claimed(app: &TestApp, site: &str) -> Vec<String> {
     let browser = app.browser();
     let asked = post_claim(&browser, &claim(site)).await;
     let of_site = |mail: &Mail| mail.text.contains(site) && mail.subject.contains("Confirm");
-    app.until("the e-mail is there", async || app.mails_to(EVA).await.iter().any(of_site)).await;
+    app.until("the email is there", async || app.mails_to(EVA).await.iter().any(of_site)).await;
     let mails = app.mails_to(EVA).await;
     let link = mails.iter().find(|mail| of_site(mail)).unwrap().link("/claim/");
     let page = browser.visit(&link).await;
@@ -495,7 +495,7 @@ async fn letters_are_shown_only_where_nobody_else_can_ask() {
     let everywhere = "0.0.0.0:0".parse().unwrap();
     let app = TestApp::listening(everywhere, database, dir, "").await;
     let id = queue(&app).await;
-    app.until("the e-mail is held", async || {
+    app.until("the email is held", async || {
         app.store().letter_record(id).await.unwrap().state == LetterState::Held
     })
     .await;
@@ -518,7 +518,7 @@ async fn letters_in_files_go_with_the_words_of_letters() {
     let folder = app.config.data_dir.join("mail");
     let id = queue(&app).await;
     let kept = folder.join(format!("{id}.eml"));
-    app.until("the e-mail lies there", async || kept.exists()).await;
+    app.until("the email lies there", async || kept.exists()).await;
     let [old, young] = [91, 89].map(|days| folder.join(format!("{}.eml", day(days))));
     for file in [&old, &young] {
         std::fs::copy(&kept, file).unwrap();

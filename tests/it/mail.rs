@@ -23,7 +23,7 @@ fn address() -> EmailAddress {
 /// A letter with a link that is somebody's alone.
 fn letter(to: &EmailAddress) -> Letter {
     let footer = Footer { service: "IZ Portal".to_owned(), help_desk: "800-555-0100".to_owned() };
-    compose("verify-address", "Confirm your e-mail address")
+    compose("verify-address", "Confirm your email address")
         .greeting("Rosa Inventa")
         .paragraph("Please confirm your address.")
         .link("Confirm", format!("https://iz.example.gov/verify/{SECRET}"))
@@ -82,7 +82,7 @@ async fn a_letter_is_sent_once_in_both_forms_and_its_words_are_gone_then() {
     for part in [
         "From: \"IZ Portal\" <iz@example.gov>",
         &format!("To: {ADDRESS}"),
-        "Subject: Confirm your e-mail address",
+        "Subject: Confirm your email address",
         &format!("Message-ID: <{id}@example.gov>"),
         "Date: ",
         "Auto-Submitted: auto-generated",
@@ -225,7 +225,7 @@ async fn without_a_mail_server_a_letter_is_held_for_the_operator() {
     let file = app.config.data_dir.join("mail").join(format!("{id}.eml"));
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(
-        text.contains(SECRET) && text.contains("Subject: Confirm your e-mail address"),
+        text.contains(SECRET) && text.contains("Subject: Confirm your email address"),
         "{text}"
     );
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o600);

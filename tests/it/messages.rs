@@ -77,7 +77,7 @@ async fn messages_are_listed_newest_first_and_found_by_each_filter() {
     assert_eq!(wrong.errors().len(), 2, "{:?}", wrong.errors());
 
     let one = person.browser.visit(&at(organization, &format!("/messages/{}", refused.id))).await;
-    one.says(&["Message BAD-1 of DE-000001", "Not taken", birth.text.as_str(), &birth.rule]);
+    one.says(&["Message BAD-1 of DE-000001", "Refused", birth.text.as_str(), &birth.rule]);
     assert!(!one.html.contains("MSH|"), "no text before somebody asks for it");
     clinic.app.app.stop().await;
 }
@@ -371,7 +371,7 @@ async fn a_search_is_kept_for_its_owner_alone() {
     let fields = [("name", "Mine & <b>"), ("query", "state=refused&before=1&evil=%22")];
     one.browser.visit(&list).await;
     let page = one.browser.submit(&format!("{list}/saved"), &fields).await;
-    page.says(&["The search is kept.", "Mine &"]);
+    page.says(&["The search is saved.", "Mine &"]);
     assert!(page.html.contains(&format!("href=\"{list}?state=refused\"")), "{}", page.html);
     assert!(!page.html.contains("<b>") && !page.html.contains("evil"));
     assert!(!other.browser.visit(&list).await.html.contains("Mine"));
@@ -413,7 +413,7 @@ async fn the_page_of_a_site_says_where_it_stands_what_is_missing_and_who_acts() 
     app.until("counted", async || app.store().progress_of(site.clone()).await.unwrap().tests == 1)
         .await;
     let page = person.browser.visit(&path).await;
-    page.says(&["Mend what the answers say", "BAD-1", "Not taken", "First test message received"]);
+    page.says(&["Mend what the answers say", "BAD-1", "Refused", "First test message received"]);
     assert!(page.html.contains("aria-current=\"step\">Testing"));
 
     let reader = clinic.person(organization, "reader@example.org", Role::ReadOnly).await;

@@ -104,7 +104,7 @@ async fn a_site_comes_into_production_by_two_of_the_staff() {
     other.submit(&format!("{path}/approve"), &[]).await.says(&["There is a problem"]);
     assert_eq!(letters(&clinic, &rep, "site-approved").await, 1);
     let letter = clinic.app.mail_to(rep.account.email.as_str(), "approved for production").await;
-    assert!(letter.text.contains("No e-mail has its password"), "{}", letter.text);
+    assert!(letter.text.contains("No email has its password"), "{}", letter.text);
     let page = letter.link("/organization/");
 
     // Its people ask for the password, once; staff see none of it, and they see nothing of what staff wrote.
@@ -137,7 +137,7 @@ async fn another_region_finds_nothing_and_others_decide_nothing() {
     }
     let seen = desk.visit(path).await;
     seen.says(&["Test messages are good", "Notes of staff"]);
-    assert!(!seen.text().contains("What do you do?"));
+    assert!(!seen.text().contains("Next step"));
     desk.submit(&format!("{path}/note"), &[("text", "They called.")]).await.says(&["They called."]);
     assert_eq!(desk.submit(&format!("{path}/note"), &[]).await.errors()[0].0, "text");
     assert_eq!(desk.post(&format!("{path}/invite"), &[]).await.status, 404);
@@ -231,7 +231,7 @@ async fn its_own_people_close_a_site_and_nobody_elses() {
 
     let again = clinic.sign_in(rep.account.email.as_str()).await;
     again.visit(&path).await;
-    again.submit(&path, &fields).await.says(&["Your changes hold"]);
+    again.submit(&path, &fields).await.says(&["Your changes are saved"]);
     assert_eq!(status(&clinic, &id).await, SiteStatus::Withdrawn);
     let ended = credential(&clinic, "DE-000001-T").await.unwrap();
     assert_eq!(ended.state, CredentialState::Revoked);

@@ -308,7 +308,8 @@ async fn a_telephone_number_changes_at_once_and_a_county_waits_for_staff() {
 
     person.browser.visit(&mailing).await;
     let page = person.browser.submit(&mailing, &[("fax", "510 555 0199")]).await;
-    page.is_at(&at(organization, "/sites/DE-000001")).says(&["Your changes hold", "510-555-0199"]);
+    page.is_at(&at(organization, "/sites/DE-000001"))
+        .says(&["Your changes are saved", "510-555-0199"]);
     person.browser.visit(&county).await;
     let page = person.browser.submit(&county, &[("county", "06037"), ("zip", "90012")]).await;
     page.says(&["CDPH has your request", "Alameda County", "Waits for CDPH", "Los Angeles County"]);
@@ -373,7 +374,8 @@ async fn several_requests_wait_at_one_time_and_one_is_withdrawn() {
     ];
     person.browser.visit(&edit).await;
     let page = person.browser.submit(&edit, &answers).await;
-    page.is_at(&base(organization)).says(&["except those that CDPH decides", "1 Harbor Street"]);
+    page.is_at(&base(organization))
+        .says(&["CDPH must approve some of them first", "1 Harbor Street"]);
     let level = at(organization, "/access-level");
     let page = person.browser.submit(&level, &[("access_level", "read-only")]).await;
     page.says(&["CDPH has your request"]);
@@ -406,7 +408,7 @@ async fn nothing_else_comes_in_with_a_form() {
         ("status", "production"),
         ("county", "06037"),
     ];
-    person.browser.submit(&mailing, &more).await.says(&["Your changes hold"]);
+    person.browser.submit(&mailing, &more).await.says(&["Your changes are saved"]);
 
     let held = clinic.app.store().site_answers(site).await.unwrap();
     assert_eq!(held.get("fax"), "510-555-0199");
@@ -553,7 +555,7 @@ async fn a_user_is_added_changed_deactivated_while_signed_in_and_reactivated() {
         .submit(&user, &name)
         .await
         .is_at(&user)
-        .says(&["Samuel Inventa", "Your changes hold"]);
+        .says(&["Samuel Inventa", "Your changes are saved"]);
     let roles = format!("{user}/roles");
     person.browser.submit(&roles, &[("roles", "dx-qa"), ("roles", "read-only")]).await.is_at(&user);
     let page = person.browser.submit(&roles, &[]).await;
@@ -647,7 +649,7 @@ async fn a_user_gets_access_to_a_second_organization_of_the_representative_only(
         .browser
         .submit(&give, &[("organization", &number), ("second_role", "read-only")])
         .await;
-    page.is_at(&user).says(&["Your changes hold"]);
+    page.is_at(&user).says(&["Your changes are saved"]);
 
     kim.browser.visit(&base(second)).await.is_at(&base(second));
 }
@@ -861,7 +863,9 @@ async fn a_representative_answers_what_staff_asked() {
     let page = person.browser.visit(&path).await;
     page.says(&["Since when?", "Your answer"]);
     assert!(page.html.contains(&format!("action=\"{answer}\"")), "{}", page.html);
-    for (text, message) in [("  ", "Write something"), (&*"x".repeat(2_001), "2,000 characters")] {
+    for (text, message) in
+        [("  ", "Write your question or your reason"), (&*"x".repeat(2_001), "2,000 characters")]
+    {
         let page = person.browser.submit(&answer, &[("text", text)]).await;
         let errors = page.errors();
         assert_eq!((errors.len(), errors[0].0.as_str()), (1, "text"));
@@ -955,7 +959,7 @@ async fn an_enrolled_organization_changes_what_it_answered() {
         })
         .collect();
     let page = browser.submit(&contact, &fields).await;
-    page.is_at(&base(organization)).says(&["Your changes hold", "510-555-0177"]);
+    page.is_at(&base(organization)).says(&["Your changes are saved", "510-555-0177"]);
     let edit = at(organization, "/edit/organization");
     browser.visit(&edit).await;
     let fields = good("organization", "");

@@ -139,7 +139,7 @@ async fn an_excluded_county_is_told_where_to_go() {
     let app = TestApp::start().await;
     let browser = app.browser();
     let place = browser.visit("/where?zip=92101").await;
-    place.says(&["San Diego County has its own way", "Where to go instead"]);
+    place.says(&["San Diego County uses another registry", "Where to go instead"]);
 
     browser.visit("/register").await;
     browser.submit("/register", &[]).await;
@@ -284,7 +284,7 @@ async fn the_link_in_the_letter_registers_the_site_once() {
     let browser = app.browser();
     fill_in(&browser, "direct").await;
     browser.submit("/register/review", &[]).await;
-    let mail = app.mail_to("ana@larkspur.example", "Confirm your e-mail address").await;
+    let mail = app.mail_to("ana@larkspur.example", "Confirm your email address").await;
     let link = mail.link("/verify/");
 
     let other = app.browser();
@@ -313,8 +313,8 @@ async fn another_letter_ends_the_link_of_the_first() {
     browser.submit("/register/review", &[]).await;
     let first = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
 
-    browser.submit("/register/sent", &[]).await.says(&["We have sent another e-mail"]);
-    app.until("there are two e-mails", || async {
+    browser.submit("/register/sent", &[]).await.says(&["We have sent another email"]);
+    app.until("there are two emails", || async {
         app.mails_to("ana@larkspur.example").await.len() == 2
     })
     .await;
@@ -326,7 +326,7 @@ async fn another_letter_ends_the_link_of_the_first() {
     for _ in 0..20 {
         browser.submit("/register/sent", &[]).await;
     }
-    browser.submit("/register/sent", &[]).await.says(&["too many e-mails to this address"]);
+    browser.submit("/register/sent", &[]).await.says(&["too many emails to this address"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -400,7 +400,7 @@ async fn a_sending_facility_is_found_by_its_name_and_asked_for_its_consent() {
             let mails = app.mails_to("ana@larkspur.example").await;
             mails.iter().filter(|mail| mail.subject.contains("Confirm")).count()
         };
-        app.until("the e-mail is there", || async { confirmations().await == place }).await;
+        app.until("the email is there", || async { confirmations().await == place }).await;
         let link = app.mail_to("ana@larkspur.example", "Confirm").await.link("/verify/");
         facility.visit(&link).await;
         facility.submit(&link, &[]).await.says(&["Quill Exchange is registered"]);
@@ -453,8 +453,8 @@ async fn no_letter_holds_the_password_of_a_credential_unless_the_operator_wants_
             continue;
         }
         let password = secret(&to_ben.text).unwrap_or_else(|| panic!("{}", to_ben.text));
-        assert!(words(&to_ana.text).contains("in the e-mail to the Data Exchange Contact"));
-        done.says(&["its password is in the e-mail to your Data Exchange Contact"]);
+        assert!(words(&to_ana.text).contains("in the email to the Data Exchange Contact"));
+        done.says(&["its password is in the email to your Data Exchange Contact"]);
         assert!(!done.html.contains(&password), "no page shows it");
         let hex: Vec<_> = password.bytes().map(|one| format!("{one:02x}")).collect();
         let hex = hex.concat();

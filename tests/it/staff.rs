@@ -82,7 +82,7 @@ async fn a_school_is_approved_and_its_user_gets_a_password_link_at_once() {
     registrar.visit(&path).await.says(&["Ana", "3 Invented Road", "Alameda County", "Principal"]);
     let done = registrar.submit(&path, &[("step", "approve"), ("text", "")]).await;
 
-    done.says(&["Approved. The e-mails are on their way."]);
+    done.says(&["Approved. The emails are on their way."]);
     let told = app.mail_to("ana@marigold.example", "is enrolled in CAIR").await;
     assert!(told.text.contains("PR-0000") && told.text.contains("uma@marigold.example: U-0000"));
     assert!(!told.text.contains("/set-password/"), "{}", told.text);
@@ -198,7 +198,7 @@ async fn a_question_is_answered_by_the_link_of_its_letter_once() {
     applicant.visit(&link).await.says(&["Who signed?", "Marigold School"]);
     assert_eq!(waiting(&app).await[0].state, RequestState::Asked, "looking changes nothing");
     let empty = applicant.submit(&link, &[("text", "")]).await.errors();
-    assert_eq!(empty, [("text".to_owned(), "Write something".to_owned())]);
+    assert_eq!(empty, [("text".to_owned(), "Write your question or your reason".to_owned())]);
     applicant.submit(&link, &[("text", "The principal.")]).await.says(&["Thank you"]);
 
     assert_eq!(waiting(&app).await[0].state, RequestState::Pending);

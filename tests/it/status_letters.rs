@@ -178,7 +178,7 @@ async fn the_first_test_the_first_failure_and_good_again_are_told_at_once() {
     assert_eq!(submit(&clinic, &sender, &bad("BAD-1")).await, "AE");
     told(&clinic, &id, 1).await;
     let first = letters(&clinic, "de@example.org").await;
-    assert_eq!(first.len(), 1, "the stage is told in the same e-mail: {first:#?}");
+    assert_eq!(first.len(), 1, "the stage is told in the same email: {first:#?}");
     assert_snapshot("test-first", &first[0], &of_message(&clinic, "BAD-1").await);
 
     assert_eq!(submit(&clinic, &sender, &canary("GOOD-1", &[])).await, "AA");

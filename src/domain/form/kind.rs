@@ -145,7 +145,7 @@ impl Kind {
                 if typed.eq_ignore_ascii_case(page.get(first).trim()) {
                     Ok(typed.to_lowercase())
                 } else {
-                    Err("The two e-mail addresses differ. Type the same address twice".to_owned())
+                    Err("The two email addresses differ. Type the same address twice".to_owned())
                 }
             }
             Self::License => license(typed),
@@ -200,7 +200,7 @@ fn email(typed: &str) -> Result<String, String> {
     typed
         .parse::<EmailAddress>()
         .map(|address| address.to_string())
-        .map_err(|_wrong| "Enter an e-mail address like name@example.org".to_owned())
+        .map_err(|_wrong| "Enter an email address like name@example.org".to_owned())
 }
 
 fn phone(typed: &str) -> Result<String, String> {

@@ -141,7 +141,7 @@ pub(super) fn other_pages() -> [&'static Page; 4] {
 static MAILING: Page = Page {
     slug: "mailing",
     title: "Mailing address and fax",
-    lede: "Only if e-mails go to another address.",
+    lede: "Only if emails go to another address.",
     fields: &[
         Field::optional("mailing_line1", "Street address or PO box (optional)", Kind::Text(100)),
         Field::optional("mailing_line2", "Suite or floor (optional)", Kind::Text(100)),
@@ -208,7 +208,7 @@ const USER_FIRST_NAME: Field =
 const USER_LAST_NAME: Field =
     Field::new("last_name", "Last name", Kind::Text(60), "Enter the last name");
 const USER_EMAIL: Field =
-    Field::new("email", "E-mail address", Kind::Email, "Enter the e-mail address of the user");
+    Field::new("email", "Email address", Kind::Email, "Enter the email address of the user");
 const USER_PHONE: Field = Field::optional("phone", "Telephone (optional)", Kind::Phone);
 
 /// What is asked before a link is declined or ended, or a request for one is.

@@ -13,7 +13,7 @@ pub const CLAIM_PAGE: Page = Page {
     lede: "The Site is registered, but you cannot sign in to it? Say who you are. We mail you a link first; then our staff look at it.",
     fields: &[
         Field::new(CLAIMED_SITE, "Site ID", Kind::SiteId, "Enter the Site ID")
-            .hint("For example DE-000123. It is in the e-mail that confirmed the registration"),
+            .hint("For example DE-000123. It is in the email that confirmed the registration"),
         Field::new(
             "claimant_first_name",
             "Your first name",
@@ -37,18 +37,13 @@ pub const CLAIM_PAGE: Page = Page {
             "Enter your telephone number",
         )
         .autocomplete("tel"),
-        Field::new(
-            "claimant_email",
-            "Your e-mail address",
-            Kind::Email,
-            "Enter your e-mail address",
-        )
-        .autocomplete("email"),
+        Field::new("claimant_email", "Your email address", Kind::Email, "Enter your email address")
+            .autocomplete("email"),
         Field::new(
             "claimant_email_again",
-            "The same e-mail address once more",
+            "The same email address once more",
             Kind::EmailAgain("claimant_email"),
-            "Type the e-mail address a second time",
+            "Type the email address a second time",
         ),
         Field::new(
             "claim_reason",

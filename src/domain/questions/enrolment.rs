@@ -108,7 +108,7 @@ const ENROLLING_TYPES: &[Choice] = ORGANIZATION_TYPES.split_at(9).0;
 const PRIMARY_CONTACT: Page = Page {
     slug: "primary-contact",
     title: "Who is your primary CAIR contact?",
-    lede: "We send this person a link to confirm the e-mail address. They become the authorized representative: they will manage the organization's account and its users.",
+    lede: "We send this person a link to confirm the email address. They become the authorized representative: they will manage the organization's account and its users.",
     fields: &person!("primary_contact", "the primary CAIR contact", When::Always),
     when: When::Always,
     rule: None,
@@ -198,7 +198,8 @@ const VFC_CONTACT: Page = Page {
             "vfc_contact_same",
             "The same person as the vaccine coordinator",
             Kind::Tick,
-        );
+        )
+        .hint("If so, leave the rest empty");
         [same, a, b, c, d, e, f, g]
     },
     when: IS_VFC,
@@ -218,7 +219,8 @@ const TECHNICAL_CONTACT: Page = Page {
             "technical_contact_same",
             "The same person as the primary CAIR contact",
             Kind::Tick,
-        );
+        )
+        .hint("If so, leave the rest empty");
         [same, a, b, c, d, e, f, g]
     },
     when: When::Always,
@@ -238,7 +240,8 @@ const OTHER_CONTACT: Page = Page {
             "There is another contact",
             Kind::YesNo,
             "Choose whether there is another contact",
-        );
+        )
+        .hint("If not, leave the rest empty");
         [is_there, a, b, c, d, e, f, g]
     },
     when: When::Always,
@@ -312,16 +315,16 @@ macro_rules! user_fields {
             name(concat!("user_", $n, "_last_name"), "Last name", "Enter the last name of the user"),
             Field::new(
                 concat!("user_", $n, "_email"),
-                "E-mail address",
+                "Email address",
                 Kind::Email,
-                "Enter the e-mail address of the user",
+                "Enter the email address of the user",
             )
             .hint("Their own, not one that several people read"),
             Field::new(
                 concat!("user_", $n, "_email_again"),
-                "The same e-mail address once more",
+                "The same email address once more",
                 Kind::EmailAgain(concat!("user_", $n, "_email")),
-                "Type the e-mail address a second time",
+                "Type the email address a second time",
             ),
             $(Field::new(
                 concat!("user_", $n, "_role"),

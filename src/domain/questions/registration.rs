@@ -214,7 +214,7 @@ const CLINICIAN: Page = Page {
 const SITE_CONTACT: Page = Page {
     slug: "site-contact",
     title: "The Site Contact",
-    lede: "We send this person a link to confirm the e-mail address. They will be able to manage the Site's account.",
+    lede: "We send this person a link to confirm the email address. They will be able to manage the Site's account.",
     fields: &person!("site_contact", "the Site Contact", When::Always),
     when: When::Always,
     rule: None,
@@ -233,7 +233,8 @@ const EXCHANGE_CONTACT: Page = Page {
             "exchange_contact_same",
             "The same person as the Site Contact",
             Kind::Tick,
-        );
+        )
+        .hint("If so, leave the rest empty");
         [same, a, b, c, d, e, f, g]
     },
     when: When::Always,
@@ -302,15 +303,15 @@ const VENDOR_CONTACT: Page = Page {
         ),
         Field::new(
             "vendor_contact_email",
-            "E-mail address",
+            "Email address",
             Kind::Email,
-            "Enter the e-mail address of the EHR support contact",
+            "Enter the email address of the EHR support contact",
         ),
         Field::new(
             "vendor_contact_email_again",
-            "The same e-mail address once more",
+            "The same email address once more",
             Kind::EmailAgain("vendor_contact_email"),
-            "Type the e-mail address a second time",
+            "Type the email address a second time",
         ),
     ],
     when: When::Always,

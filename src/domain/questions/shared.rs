@@ -190,16 +190,16 @@ macro_rules! person {
                 .when($when),
             Field::new(
                 concat!($who, "_email"),
-                "E-mail address",
+                "Email address",
                 Kind::Email,
-                concat!("Enter the e-mail address of ", $whose),
+                concat!("Enter the email address of ", $whose),
             )
             .when($when),
             Field::new(
                 concat!($who, "_email_again"),
-                "The same e-mail address once more",
+                "The same email address once more",
                 Kind::EmailAgain(concat!($who, "_email")),
-                "Type the e-mail address a second time",
+                "Type the email address a second time",
             )
             .when($when),
         ]

@@ -187,7 +187,7 @@ async fn agreement_question(
     Ok(visit.page(&Question {
         layout: Layout { heading: page.title.to_owned(), ..layout },
         caption: place.name,
-        lede: format!("Version {}. {}", text.version, page.lede),
+        lede: format!("Version of {}. {}", text.day(), page.lede),
         back: place.base,
         fields: fields(page, typed, &errors),
         errors,

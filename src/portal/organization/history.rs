@@ -93,7 +93,7 @@ impl Names {
             Some(("account", number)) => {
                 self.user(number).map_or_else(|| "CDPH staff".to_owned(), Account::name)
             }
-            None if actor == "visitor" => "whoever opened a mailed link".to_owned(),
+            None if actor == "visitor" => "the person who opened the emailed link".to_owned(),
             None if actor == "system" => "the service".to_owned(),
             _ => "CDPH staff".to_owned(),
         }

@@ -123,16 +123,18 @@ async fn accepts(
     if !member.may(Permission::AcceptAgreement) {
         return Ok(None);
     }
-    let version = AgreementText::of(record.access_level).version;
+    let text = AgreementText::of(record.access_level);
+    let (version, day) = (text.version, text.day());
     let list = visit.portal().sites.store().agreement_list(record.id).await?;
     Ok(Some(match list.first() {
         Some(last) if last.version == version => {
-            (true, format!("Version {version}, accepted by {} ({})", last.name, last.title))
+            (true, format!("Version of {day}, accepted by {} ({})", last.name, last.title))
         }
         Some(last) => {
-            (false, format!("Version {version} is new; version {} was accepted", last.version))
+            let before = AgreementText::day_of(&last.version);
+            (false, format!("The version of {day} is new; that of {before} was accepted"))
         }
-        None => (false, format!("Version {version} was not accepted yet")),
+        None => (false, format!("The version of {day} was not accepted yet")),
     }))
 }
 

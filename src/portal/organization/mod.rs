@@ -268,16 +268,16 @@ fn said(visit: &Visit) -> Option<&'static str> {
         "answered" => Some("CDPH has your answer and goes on with the request."),
         "asked" => Some("CDPH has your request and will decide. You find it under Requests."),
         "both" => {
-            Some("Your changes hold, except those that CDPH decides. You find them under Requests.")
+            Some("Your changes are saved. CDPH must approve some of them first: see Requests.")
         }
         "called" => Some("The call is on its way. What came of it shows below within seconds."),
-        "capped" => Some("This person has had many e-mails already. Try again tomorrow."),
-        "changed" => Some("Your changes hold."),
+        "capped" => Some("This person has had many emails already. Try again tomorrow."),
+        "changed" => Some("Your changes are saved."),
         "forgotten" => Some("The search is deleted."),
         "invited" => Some("The invitation is on its way."),
         "known" => Some("This person has a password already. They can sign in."),
         "nothing" => Some("Nothing was changed."),
-        "saved" => Some("The search is kept."),
+        "saved" => Some("The search is saved."),
         "training" => Some("The invitation goes out when CDPH has recorded the training."),
         "withdrawn" => Some("The request is withdrawn."),
         _ => None,

@@ -86,8 +86,8 @@ pub(super) async fn way(visit: &Visit, site: &Site, linked: bool) -> Result<Way,
             Some(Checklist {
                 title: "What test messages must show",
                 text: format!(
-                    "When all of it holds, the Site goes on by itself. Shares are taken of the latest {RECENT_TESTS} test messages; {} came so far.",
-                    progress.tests
+                    "The Site moves to the next stage by itself when everything below is met. Shares are of its latest {RECENT_TESTS} test messages ({} so far).",
+                    recent.messages
                 ),
                 lines: criteria.testing(&progress, &recent),
                 open: vec![],
@@ -161,7 +161,7 @@ fn next(
         SiteStatus::Registered | SiteStatus::Testing if through && !linked => told(
             "Your Sending Facility agrees to send for you",
             Some(THE_FACILITY),
-            "It has an e-mail with the request. Remind it, or name another Sending Facility.",
+            "It has an email with the request. Remind it, or name another Sending Facility.",
         ),
         SiteStatus::Registered => told(
             "Send the first test message",

@@ -92,7 +92,7 @@ async fn site(visit: Visit, path: web::Path<(String, String)>) -> Answer {
     let store = visit.portal().sites.store();
     let site = store.organization_site(member.organization(), id.clone()).await?;
     let base = base(&member);
-    let mut ways = vec![(format!("{base}/sites/{id}"), "The Site")];
+    let mut ways = vec![(format!("{base}/sites/{id}"), "Back to the Site")];
     if site.kind == SiteKind::SendingFacility {
         ways.push((format!("{base}/clients?facility={id}"), "Clients one by one"));
     }

@@ -181,7 +181,7 @@ async fn add(posted: Posted, path: web::Path<String>) -> Answer {
         return new_page(&visit, &member, &fields, errors).await;
     };
     let Ok(email) = read.get("email").parse() else {
-        let errors = FieldErrors::one("email", "Enter an e-mail address like name@example.org");
+        let errors = FieldErrors::one("email", "Enter an email address like name@example.org");
         return new_page(&visit, &member, &fields, errors).await;
     };
     let new = NewUser {

@@ -69,7 +69,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     Ok(visit.page(&List {
-        layout: layout(&visit, &staff, "Whose account do you look for?"),
+        layout: layout(&visit, &staff, "Find an account"),
         next: rows.last().filter(|_| more && search.is_empty()).map(|last| last.id),
         is_cut: more && !search.is_empty(),
         may_add: staff.may(P::ManageStaff),
@@ -82,11 +82,11 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
 const NEW_STAFF: Page = Page {
     slug: "new",
     title: "Who is to work for CDPH here?",
-    lede: "They get an e-mail with a link to set a password, and set up a second factor when they first sign in.",
+    lede: "They get an email with a link to set a password, and set up a second factor when they first sign in.",
     fields: &[
         Field::new("first_name", "First name", Kind::Text(60), "Enter the first name"),
         Field::new("last_name", "Last name", Kind::Text(60), "Enter the last name"),
-        Field::new("email", "E-mail address", Kind::Email, "Enter the e-mail address"),
+        Field::new("email", "Email address", Kind::Email, "Enter the email address"),
     ],
     when: When::Always,
     rule: None,
@@ -249,13 +249,13 @@ const DONE: [(&str, &str); 11] = [
     ("added", "The account is made, and the link to set its password is on its way."),
     ("unlock", "The account is unlocked: its owner may sign in at once."),
     ("sent", "The link is on its way."),
-    ("capped", "No e-mail went out: the address has had too many today."),
-    ("awaiting", "No e-mail went out: the training has to be recorded first."),
+    ("capped", "No email went out: the address has had too many today."),
+    ("awaiting", "No email went out: the training has to be recorded first."),
     ("invited", "The training is recorded, and the password link is on its way."),
     ("trained", "The training is recorded."),
     ("deactivated", "The account is deactivated, and its sessions have ended."),
     ("reactivated", "The account is active again."),
-    ("cleared", "The second factors are removed. The owner is told by e-mail."),
+    ("cleared", "The second factors are removed. The owner is told by email."),
     ("roles", "The staff roles are changed."),
 ];
 

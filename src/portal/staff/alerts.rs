@@ -110,7 +110,7 @@ struct List {
 }
 
 const DONE: [(&str, &str); 4] = [
-    ("letters", "It is kept whether you get e-mails about alerts."),
+    ("letters", "It is kept whether you get emails about alerts."),
     ("acknowledge", "You have taken the alert on. Nobody is reminded of it any more."),
     ("mute", "Nobody is told of this alert until then."),
     ("unmute", "People are told of this alert again."),

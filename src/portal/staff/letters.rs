@@ -129,7 +129,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         "" => None,
         text => text.parse::<EmailAddress>().map_or_else(
             |_wrong| {
-                errors.add("to", "Enter a whole e-mail address, such as name@example.org");
+                errors.add("to", "Enter a whole email address, such as name@example.org");
                 None
             },
             Some,
@@ -153,7 +153,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
         format!("/staff/mail?state={state}&kind={kind}&to={to}&before={}", last.id)
     });
     let (waiting, oldest) = store.letter_depth().await?;
-    let heading = "Which e-mails went out?";
+    let heading = "Emails sent";
     let title = if errors.is_empty() { heading.to_owned() } else { format!("Error: {heading}") };
     Ok(visit.page(&List {
         layout: Layout { heading: heading.to_owned(), ..layout(&visit, &staff, title) },
@@ -181,8 +181,8 @@ struct Show {
 }
 
 const DONE: [(&str, &str); 2] = [
-    ("retry", "The e-mail goes out again."),
-    ("give-up", "The e-mail is given up: it is not sent any more."),
+    ("retry", "The email goes out again."),
+    ("give-up", "The email is given up: it is not sent any more."),
 ];
 
 async fn page(
@@ -192,7 +192,7 @@ async fn page(
     errors: FieldErrors,
 ) -> Result<HttpResponse, Trouble> {
     let letter = visit.portal().sites.store().letter_record(id).await?;
-    let heading = "What became of this e-mail?";
+    let heading = "What became of this email?";
     let title = if errors.is_empty() { heading.to_owned() } else { format!("Error: {heading}") };
     Ok(visit.page(&Show {
         layout: Layout { heading: heading.to_owned(), ..layout(visit, staff, title) },

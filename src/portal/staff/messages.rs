@@ -38,7 +38,7 @@ const SAID: &[(&str, &str)] = &[
     ("given-up", "The message is given up. It is not sent any more."),
     ("replaced", "This is the edited version. It is on its way to the registry."),
     ("retried", "The message is on its way to the registry again."),
-    ("saved", "The search is kept."),
+    ("saved", "The search is saved."),
 ];
 
 #[derive(Template)]

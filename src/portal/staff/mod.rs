@@ -112,7 +112,7 @@ use demand;
 /// What staff pages have around their content.
 fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
     let places: [(&str, &str, &[P]); 11] = [
-        ("/staff", "What waits", ANY),
+        ("/staff", "Waiting", ANY),
         ("/staff/dashboard", "Dashboard", &[P::ViewMessages]),
         ("/staff/requests", "Requests", DECIDE),
         ("/staff/onboarding", "Onboarding", &[P::ViewMessages]),
@@ -121,7 +121,7 @@ fn layout(visit: &Visit, staff: &Staff, title: impl Into<String>) -> Layout {
         ("/staff/delivery", "Delivery", &[P::ViewMessages]),
         ("/staff/quality", "Data quality", &[P::ViewMessages]),
         ("/staff/accounts", "Accounts", &[P::ViewAccounts]),
-        ("/staff/mail", "E-mails", &[P::ManageMail]),
+        ("/staff/mail", "Emails", &[P::ManageMail]),
         ("/staff/audit", "Audit trail", &[P::ReadAudit]),
     ];
     let path = visit.path();
@@ -232,7 +232,7 @@ async fn home(visit: Visit) -> Result<HttpResponse, Trouble> {
     };
     Ok(visit.page(&Home {
         destinations,
-        layout: layout(&visit, &staff, "What waits for you?"),
+        layout: layout(&visit, &staff, "Waiting for you"),
         queues: queues.into_iter().map(row).collect(),
         decides: DECIDE.iter().any(|one| staff.may(*one)),
         finds_organizations: staff.may(P::ViewOrganization),

@@ -51,7 +51,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     Ok(visit.page(&List {
-        layout: layout(&visit, &staff, "Which organization do you look for?"),
+        layout: layout(&visit, &staff, "Find an organization"),
         next: rows.last().filter(|_| more && search.is_empty()).map(|last| last.id),
         is_cut: more && !search.is_empty(),
         search,

@@ -101,7 +101,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
     let kinds = RequestKind::ALL.iter().filter(|one| *staff.views().of(**one) != Scope::Nowhere);
     let states = RequestState::ALL.iter().map(|one| (one.word(), one.name(), one.word() == state));
     Ok(visit.page(&List {
-        layout: layout(&visit, &staff, "Which requests wait?"),
+        layout: layout(&visit, &staff, "Requests"),
         kinds: kinds.map(|one| (one.word(), one.name(), one.word() == kind)).collect(),
         states: states.chain([("all", "Any state", state == "all")]).collect(),
         regions: regions(&staff)
@@ -166,20 +166,20 @@ struct Show {
 
 /// What is done with a request, as the form names it.
 const STEPS: [(&str, &str, &str); 4] = [
-    ("approve", "Approve", "What was asked for is done, and e-mails go out."),
+    ("approve", "Approve", "What was asked for is done, and emails go out."),
     (
         "ask",
         "Ask a question",
-        "The applicant gets an e-mail with a link to answer. The request waits meanwhile.",
+        "The applicant gets an email with a link to answer. The request waits meanwhile.",
     ),
-    ("decline", "Decline", "The applicant gets an e-mail with your words."),
+    ("decline", "Decline", "The applicant gets an email with your words."),
     ("note", "Write a note", "For staff only; nobody else sees it."),
 ];
 
 const DONE: [(&str, &str); 4] = [
-    ("approve", "Approved. The e-mails are on their way."),
+    ("approve", "Approved. The emails are on their way."),
     ("ask", "The question is on its way to the applicant."),
-    ("decline", "Declined. The applicant is told by e-mail."),
+    ("decline", "Declined. The applicant is told by email."),
     ("note", "The note is kept."),
 ];
 
@@ -201,7 +201,8 @@ fn page(
     (step, text): (&str, String),
     errors: FieldErrors,
 ) -> HttpResponse {
-    let heading = format!("{}: what do you decide?", held.kind.name());
+    let kind = if held.title.starts_with("Claim of Site") { "Claim" } else { held.kind.name() };
+    let heading = format!("{kind}: what do you decide?");
     let title = if errors.is_empty() { heading.clone() } else { format!("Error: {heading}") };
     let fitting = |one: &&crate::domain::NoteTemplate| one.kinds.contains(&held.kind);
     let line = |note: RequestNote| Line {

@@ -40,13 +40,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// What was just done, by the word that the address carries.
 const DONE: [(&str, &str); 7] = [
-    ("invite", "The review has begun. The Site is told by e-mail."),
+    ("invite", "The review has begun. The Site is told by email."),
     ("confirm", "The item is confirmed."),
     ("propose", "The Site is proposed. Somebody else has to approve it."),
     ("take-back", "The proposal is taken back."),
-    ("approve", "The Site is approved. It has a production credential and is told by e-mail."),
-    ("step", "Done. The Site is told by e-mail."),
-    ("note", "The note is kept."),
+    ("approve", "The Site is approved. It has a production credential and is told by email."),
+    ("step", "Done. The Site is told by email."),
+    ("note", "The note is saved."),
 ];
 
 /// A step of the way so far.
@@ -181,7 +181,8 @@ fn shown_review(held: InReview, staff: &Staff, names: &HashMap<AccountId, String
         word: one.word(),
         told: one.told(),
         confirmed: review.marks.iter().find(|mark| mark.item == *one).map(|mark| {
-            let at = mark.at.split('T').next().unwrap_or_default().to_owned();
+            let at =
+                Timestamp::read(&mark.at).map_or_else(|| mark.at.clone(), Timestamp::pacific_day);
             (name(AccountId(mark.by)), at, mark.note.clone())
         }),
     };
@@ -370,7 +371,7 @@ async fn confirm(posted: Posted, site: web::Path<String>) -> Result<HttpResponse
     let (item, note) = (fields.get("item").to_owned(), fields.get("note").to_owned());
     let typed = Typed { item: item.clone(), note: note.clone(), ..Typed::default() };
     let Ok(item) = item.parse::<ReviewItem>() else {
-        let errors = FieldErrors::one("item", "Choose what you confirm");
+        let errors = FieldErrors::one("item", "Choose an item of the checklist");
         return page(&visit, &staff, &id, typed, errors).await;
     };
     let sites = &visit.portal().sites;
