@@ -37,11 +37,11 @@ world.test('what does not answer is seen, asked and paused', { seconds: 240 }, a
   assert.match(await fact(page, 'Waiting'), /1 message, the oldest for/);
   await submit(page, 'Test the connection');
   assert.match(await fact(page, 'The last test'), /It does not answer: no connection: it was refused/);
-  await submit(page, 'Save this step');
+  await submit(page, 'Do it');
   await expectErrors(page, ['Choose what to do', 'Enter why']);
   await check(page, 'delivery-registry-error');
   await fill(page, { 'Choose one': 'Pause', 'Why?': 'Their people were called' });
-  await submit(page, 'Save this step');
+  await submit(page, 'Do it');
   assert.match(await fact(page, 'Decided by'), /Stella Amt/);
 });
 
