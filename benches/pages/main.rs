@@ -260,7 +260,10 @@ const PAGES: &[(Who, &str)] = &[
     (Who::Staff(StaffRole::Administrator), "/staff/dashboard?span=30d"),
     (Who::Staff(StaffRole::Administrator), "/staff/delivery"),
     (Who::Staff(StaffRole::Administrator), "/staff/delivery/CAIRBA/production"),
-    (Who::Staff(StaffRole::Administrator), "/staff/delivery/CAIRBA/production/messages?state=review"),
+    (
+        Who::Staff(StaffRole::Administrator),
+        "/staff/delivery/CAIRBA/production/messages?state=review",
+    ),
     (Who::Staff(StaffRole::Administrator), "/staff/alerts"),
     (Who::Staff(StaffRole::Auditor), "/staff/audit"),
     (Who::Staff(StaffRole::HelpDesk), "/staff/mail"),

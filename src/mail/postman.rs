@@ -188,7 +188,7 @@ fn tell(id: MessageId, attempts: i64, end: &LetterEnd) {
             "given-up"
         }
         LetterEnd::Held => {
-            tracing::info!(letter.id = %id, "letter {id} is held: there is no mail server");
+            tracing::debug!(letter.id = %id, "letter {id} is held: there is no mail server");
             "held"
         }
         LetterEnd::Sent => {

@@ -21,7 +21,7 @@ pub(super) const IS_CARRIED: Condition = Condition("message.site_id <> message.s
 
 impl CarriedFor {
     const TEXT: &'static str =
-        "(CASE WHEN message.site_id <> message.sender_id THEN message.site_id END)";
+        "CAST(CASE WHEN message.site_id <> message.sender_id THEN message.site_id END AS TEXT)";
 }
 
 macro_rules! literal {

@@ -246,7 +246,7 @@ const FLOOR_OF_SENDERS: &str = "SELECT max(at) AS id FROM (SELECT (SELECT m.id F
 
 /// The same for the Sites that others send for.
 const FLOOR_OF_SITES: &str = "SELECT max(at) AS id FROM (SELECT (SELECT m.id FROM message m \
-    WHERE (CASE WHEN m.site_id <> m.sender_id THEN m.site_id END) = s.id \
+    WHERE CAST(CASE WHEN m.site_id <> m.sender_id THEN m.site_id END AS TEXT) = s.id \
     AND m.site_id <> m.sender_id AND m.id < $1 AND m.id >= $2 \
     ORDER BY m.id DESC LIMIT 1 OFFSET $3) AS at \
     FROM site s WHERE s.id IN (SELECT value FROM each)) AS floors";
