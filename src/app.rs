@@ -552,11 +552,6 @@ fn operations(
     Ok(Some(address))
 }
 
-/// Whether a regional registry is connected.
-fn is_connected(config: &Config) -> bool {
-    config.regions.values().any(|one| one.test.is_some() || one.production.is_some())
-}
-
 /// The pages, when they are served.
 fn portal(
     config: &Config,
@@ -567,13 +562,10 @@ fn portal(
     if !config.portal.enabled {
         return None;
     }
-    let connected = is_connected(config);
     let settings = PortalSettings {
         public_url: public_url.to_owned(),
         is_local: is_on_this_machine(public_url),
-        is_trial: !connected,
-        shows_letters: !connected
-            && config.mail.smtp.is_empty()
+        shows_letters: config.mail.smtp.is_empty()
             && config.server.listen.ip().to_canonical().is_loopback()
             && is_on_this_machine(public_url),
         help_desk: config.portal.help_desk.clone(),
@@ -648,7 +640,6 @@ fn endpoint_settings(config: &Config, public_url: &str) -> EndpointSettings {
         soap_1_1: config.server.soap_1_1,
         xml: Limits::default(),
         criteria: config.onboarding.criteria(),
-        is_trial: !is_connected(config),
     }
 }
 

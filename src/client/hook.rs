@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use crate::client::error::retry_after;
-use crate::client::{Address, CallError, Reach};
+use crate::client::{Address, CallError, Egress, Reach};
 
 /// As whom calls are made.
 const AGENT: &str = concat!("izportal/", env!("CARGO_PKG_VERSION"));
@@ -14,7 +14,7 @@ const AGENT: &str = concat!("izportal/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct HookClient {
     http: reqwest::Client,
-    egress: crate::client::Egress,
+    egress: Egress,
 }
 
 impl HookClient {
@@ -24,19 +24,8 @@ impl HookClient {
     /// When the TLS settings cannot be used.
     pub fn new(reach: Reach) -> Result<Self, CallError> {
         let egress = reach.egress.clone();
-        let http = reqwest::Client::builder()
-            .connect_timeout(reach.connect_timeout())
-            .timeout(reach.timeout)
-            .tls_backend_preconfigured(reach.tls)
-            .dns_resolver(reach.egress)
-            .https_only(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(AGENT)
-            // The answer is not read, so no connection is used twice.
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|_error| CallError::Settings("the TLS settings cannot be used".to_owned()))?;
+        // The answer is not read, so no connection is used twice.
+        let http = reach.http(|client| client.user_agent(AGENT).pool_max_idle_per_host(0))?;
         Ok(Self { http, egress })
     }
 

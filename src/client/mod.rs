@@ -46,6 +46,27 @@ impl Reach {
     fn connect_timeout(&self) -> Duration {
         self.connect_timeout.min(self.timeout * 9 / 10)
     }
+
+    /// Builds a client for HTTP that goes nowhere else: over TLS only, to permitted addresses, without redirects or a proxy.
+    ///
+    /// # Errors
+    /// When the TLS settings cannot be used.
+    fn http(
+        self,
+        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Client, CallError> {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(self.connect_timeout())
+            .timeout(self.timeout)
+            .tls_backend_preconfigured(self.tls)
+            .dns_resolver(self.egress)
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        more(builder)
+            .build()
+            .map_err(|_error| CallError::Settings("the TLS settings cannot be used".to_owned()))
+    }
 }
 
 /// As whom to call.

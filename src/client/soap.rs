@@ -36,17 +36,7 @@ impl SoapClient {
     /// When the address is not an https URL that may be called, or the TLS settings cannot be used.
     pub fn new(endpoint: &str, contract: Contract, reach: Reach) -> Result<Self, CallError> {
         let endpoint = Address::https(endpoint, &reach.egress)?;
-        let http = reqwest::Client::builder()
-            .connect_timeout(reach.connect_timeout())
-            .timeout(reach.timeout)
-            .tls_backend_preconfigured(reach.tls)
-            .dns_resolver(reach.egress)
-            .https_only(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build()
-            .map_err(|_error| CallError::Settings("the TLS settings cannot be used".to_owned()))?;
+        let http = reach.http(|client| client.pool_idle_timeout(Duration::from_secs(30)))?;
         Ok(Self { http, endpoint, contract })
     }
 

@@ -234,6 +234,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Where staff roles permit it.
+    pub fn of(grants: &[StaffGrant], permission: Permission) -> Self {
+        let permitting = || grants.iter().filter(|one| one.role.permits(permission));
+        if permitting().next().is_none() {
+            return Self::Nowhere;
+        }
+        let regions = permitting().map(|one| one.region).collect::<Option<_>>();
+        regions.map_or(Self::All, Self::Regions)
+    }
+
     /// Whether something that lies in this region, or in none, is inside.
     pub fn covers(&self, region: Option<RegionCode>) -> bool {
         match self {
@@ -293,11 +303,7 @@ impl Principal {
 
     /// Where the person may do it as staff.
     pub fn scope(&self, permission: Permission) -> Scope {
-        let grants = || self.staff.iter().filter(|one| one.role.permits(permission));
-        if !self.is_in() || grants().next().is_none() {
-            return Scope::Nowhere;
-        }
-        grants().map(|one| one.region).collect::<Option<_>>().map_or(Scope::All, Scope::Regions)
+        if self.is_in() { Scope::of(&self.staff, permission) } else { Scope::Nowhere }
     }
 
     /// The organizations where the person may do it as a member.

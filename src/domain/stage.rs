@@ -175,7 +175,7 @@ pub struct ReviewMark {
     /// Whose account.
     pub by: i64,
     /// When.
-    pub at: String,
+    pub at: Timestamp,
     /// What they saw.
     pub note: String,
 }

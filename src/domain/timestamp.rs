@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, SubsecRound as _, TimeDelta, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment in UTC with microsecond resolution, which both databases keep exactly.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
@@ -23,11 +24,6 @@ impl Timestamp {
     /// From a column's value, taken as UTC.
     pub fn from_naive(naive: NaiveDateTime) -> Self {
         Self(naive.trunc_subsecs(6))
-    }
-
-    /// From the text that it is shown and serialized as; none when it is no moment.
-    pub fn read(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text).ok().map(|moment| Self::from(moment.to_utc()))
     }
 
     /// The column's value.
@@ -79,6 +75,15 @@ impl fmt::Display for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// From the text that it is serialized as.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let moment = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+        Ok(Self::from(moment.to_utc()))
     }
 }
 

@@ -281,7 +281,7 @@ pub struct WebhookCall {
     pub settled_at: Option<Timestamp>,
 }
 
-/// A message came to its end, or waits for an operator.
+/// What is known of a message besides its text: told when it has come to its end, or waits for an operator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MessageNews {
     /// Our identifier: MSH-10 of our own acknowledgements.

@@ -45,8 +45,6 @@ pub struct EndpointSettings {
     pub xml: Limits,
     /// What a Site must show on its way to production.
     pub criteria: Criteria,
-    /// Whether no regional registry is connected, so that statements prove nothing.
-    pub is_trial: bool,
 }
 
 /// Everything the handlers share.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::domain::{
     ApiKey, ApiScope, ApiToken, By, Criteria, Criterion, Environment, LinkStatus, MessageId,
-    MessageRecord, MessageState, RegionCode, Site, SiteId, SiteProgress, SiteStatus, StatementCode,
+    MessageNews, MessageRecord, RegionCode, Site, SiteId, SiteProgress, SiteStatus, StatementCode,
     StatementFacts, StatementRecord, Timestamp, statement_years,
 };
 use crate::gateway::{Gateway, MessageOutcome, destinations};
@@ -118,53 +118,19 @@ impl Program {
 /// A message in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessageLine {
-    /// Our identifier: MSH-10 of our own acknowledgements.
-    #[schema(value_type = String)]
-    pub id: MessageId,
-    /// MSH-10.
-    pub control_id: String,
-    /// When it was received.
-    #[schema(value_type = String, format = DateTime)]
-    pub received_at: Timestamp,
-    /// Who sent it.
-    #[schema(value_type = String)]
-    pub sender: SiteId,
-    /// Environment of the credential that it came with.
-    pub environment: Environment,
-    /// The responsible Site.
-    #[schema(value_type = Option<String>)]
-    pub site: Option<SiteId>,
-    /// The region that it goes to.
-    #[schema(value_type = Option<String>)]
-    pub region: Option<RegionCode>,
-    /// MSH-9.1 and MSH-9.2.
-    pub message_type: String,
-    /// Where it stands.
-    pub state: MessageState,
-    /// Whether that is its end.
+    /// What is known of it.
+    #[serde(flatten)]
+    pub message: MessageNews,
+    /// Whether its state is its end.
     pub is_final: bool,
-    /// MSA-1 of the last acknowledgement.
-    pub ack_code: String,
     /// How many diagnostics it has.
     pub diagnostics: i64,
 }
 
 impl From<MessageRecord> for MessageLine {
     fn from(record: MessageRecord) -> Self {
-        Self {
-            id: record.id,
-            control_id: record.control_id,
-            received_at: record.received_at,
-            sender: record.sender,
-            environment: record.environment,
-            site: record.site,
-            region: record.region,
-            message_type: record.message_type,
-            state: record.state,
-            is_final: record.state.is_final(),
-            ack_code: record.ack_code,
-            diagnostics: record.diagnostics,
-        }
+        let (is_final, diagnostics) = (record.state.is_final(), record.diagnostics);
+        Self { message: record.into(), is_final, diagnostics }
     }
 }
 

@@ -170,6 +170,11 @@ impl Gateway {
         &self.preview
     }
 
+    /// Whether no regional registry is connected.
+    pub fn is_trial(&self) -> bool {
+        self.registries.is_trial(&self.store)
+    }
+
     /// The registries behind it, by the directory as it is now.
     pub fn backends(&self) -> Arc<Backends> {
         self.registries.now(&self.store)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backends::{Backends, SettingError, destination_of};
+use crate::backends::{Backends, Destination, SettingError, destination_of};
 use crate::domain::{RegistrySecrets, RegistrySettings, Timestamp};
 use crate::gateway::{Gateway, Origin, destinations};
 use crate::store::{Place, StoreError};
@@ -32,6 +32,11 @@ impl Operator {
         Ok(Ok(()))
     }
 
+    /// Whether no regional registry is connected.
+    pub fn is_trial(&self) -> bool {
+        self.0.is_trial()
+    }
+
     /// Where the settings of a registry come from when no version of staff is in use; none: it is not configured.
     pub fn origin(&self, place: Place) -> Option<Origin> {
         self.0.registries.origin(place).cloned()
@@ -48,7 +53,17 @@ impl Operator {
         settings: &RegistrySettings,
         secrets: &RegistrySecrets,
     ) -> Result<(), SettingError> {
-        destination_of(settings, secrets, self.0.registries.around())?;
+        self.usable(place, settings, secrets).map(drop)
+    }
+
+    /// The same, with the destination that the settings mean.
+    fn usable(
+        &self,
+        place: Place,
+        settings: &RegistrySettings,
+        secrets: &RegistrySecrets,
+    ) -> Result<Destination, SettingError> {
+        let to = destination_of(settings, secrets, self.0.registries.around())?;
         let here = Where::of(&settings.url);
         let taken = destinations()
             .filter(|other| other.1 != place.1)
@@ -59,7 +74,7 @@ impl Operator {
                 let problem = format!("is that of the {environment} registry of {name}");
                 Err(SettingError::of("url", problem))
             }
-            None => Ok(()),
+            None => Ok(to),
         }
     }
 
@@ -73,9 +88,7 @@ impl Operator {
         settings: &RegistrySettings,
         secrets: &RegistrySecrets,
     ) -> Result<(), String> {
-        self.check(place, settings, secrets).map_err(|error| error.to_string())?;
-        let to = destination_of(settings, secrets, self.0.registries.around())
-            .map_err(|error| error.to_string())?;
+        let to = self.usable(place, settings, secrets).map_err(|error| error.to_string())?;
         Backends::try_out(to).await.map_err(|failure| failure.text)
     }
 

@@ -50,6 +50,12 @@ impl Registries {
         self.origins.get(&place)
     }
 
+    /// Whether none is connected, neither by the configuration nor by staff: then every answer is the loopback registry's.
+    pub fn is_trial(&self, store: &Store) -> bool {
+        let is_inside = |one: &Origin| *one == Origin::BuiltIn;
+        self.origins.values().all(is_inside) && store.directory().versions().is_empty()
+    }
+
     /// How registries are reached where their settings do not say it.
     pub const fn around(&self) -> &Surroundings {
         &self.around
@@ -101,5 +107,28 @@ impl Registries {
         let to = destination_of(&version.settings, &secrets, &self.around)?;
         let (region, environment) = version.place;
         backends.add(region, environment, to).map_err(|error| SettingError::of("url", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::Environment;
+    use crate::gateway::fixture;
+
+    #[tokio::test]
+    async fn it_is_a_trial_until_a_registry_is_connected() {
+        let dir = TempDir::new().unwrap();
+        let gateway = fixture::gateway(&dir).await;
+        let is_trial = |origin| {
+            let around = gateway.registries.around().clone();
+            let place = ("CAIRBA".parse().unwrap(), Environment::Test);
+            let origins = HashMap::from([(place, origin)]);
+            Registries::new(Backends::default(), origins, around).is_trial(gateway.store())
+        };
+        assert!(is_trial(Origin::BuiltIn));
+        assert!(!is_trial(Origin::File(Box::default())));
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::form::Choice;
 use crate::domain::questions::{ENROLMENT, ENROLMENT_LEVELS};
 use crate::domain::{DraftKind, ENROLMENT_AGREEMENT};
 use crate::portal::draft_pages::{Flow, Part, Words, parts};
+use crate::portal::guide::agreement_page;
 use crate::portal::page::Trouble;
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
@@ -89,19 +90,7 @@ async fn sent(visit: Visit) -> Result<HttpResponse, Trouble> {
     ENROLL.sent(&visit, None).await
 }
 
-#[derive(Template)]
-#[template(path = "agreement.html")]
-struct AgreementPage {
-    layout: Layout,
-    version: String,
-    paragraphs: Vec<&'static str>,
-}
-
 async fn agreement(visit: Visit) -> HttpResponse {
-    let text = *ENROLMENT_AGREEMENT;
-    visit.page(&AgreementPage {
-        layout: visit.layout("Organization and Individual User Access Agreement"),
-        version: text.day(),
-        paragraphs: text.paragraphs().collect(),
-    })
+    let title = "Organization and Individual User Access Agreement";
+    agreement_page(&visit, title, &ENROLMENT_AGREEMENT)
 }

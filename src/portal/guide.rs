@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use crate::domain::form::{Choice, FieldErrors, Kind};
 use crate::domain::{
-    AGREEMENT, COUNTIES, County, MAP_VIEW_BOX, OUTLINES, REGIONS, RegionFacts, Zip,
+    AGREEMENT, AgreementText, COUNTIES, County, MAP_VIEW_BOX, OUTLINES, REGIONS, RegionFacts, Zip,
     counties_of_zip_on,
 };
 use crate::portal::visit::get;
@@ -186,9 +186,13 @@ struct AgreementPage {
 }
 
 async fn agreement(visit: Visit) -> HttpResponse {
-    let text = *AGREEMENT;
+    agreement_page(&visit, "Access and confidentiality agreement", &AGREEMENT)
+}
+
+/// An agreement in force, to be read.
+pub(super) fn agreement_page(visit: &Visit, title: &str, text: &AgreementText) -> HttpResponse {
     visit.page(&AgreementPage {
-        layout: visit.layout("Access and confidentiality agreement"),
+        layout: visit.layout(title),
         version: text.day(),
         paragraphs: text.paragraphs().collect(),
     })

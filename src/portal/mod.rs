@@ -54,14 +54,11 @@ pub use visit::{Posted, PostedFile, Visit};
 
 /// What the portal needs to know of its installation.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct PortalSettings {
     /// Public address, `https://host:port`, the only one that links are made with.
     pub public_url: String,
     /// Whether that address is on this machine only, where HSTS would reach other services.
     pub is_local: bool,
-    /// Whether no regional registry is connected, so that every page says it is a trial.
-    pub is_trial: bool,
     /// Whether whoever opens a page may read the letters: a trial on this machine only, without a mail server.
     pub shows_letters: bool,
     /// Whom to ask: telephone or e-mail address, as it is shown.
@@ -110,9 +107,9 @@ impl Portal {
         }
     }
 
-    /// Whether no regional registry is connected: neither by the configuration nor by staff.
+    /// Whether no regional registry is connected, so that every page says it is a trial.
     fn is_trial(&self) -> bool {
-        self.settings.is_trial && self.sites.store().directory().versions().is_empty()
+        self.operator.is_trial()
     }
 
     /// Whether whoever opens a page may read the letters.

@@ -4,8 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use crate::domain::Refusal;
-use crate::domain::Role;
+use crate::domain::{Permission, Refusal};
 use crate::portal::banners::Banner;
 use crate::portal::visit::Told;
 use crate::portal::{PortalSettings, assets};
@@ -57,8 +56,8 @@ impl Layout {
             heading: title.clone(),
             title,
             csrf,
-            is_trial: settings.is_trial,
-            shows_letters: settings.shows_letters,
+            is_trial: false,
+            shows_letters: false,
             banners: vec![],
             help_desk: settings.help_desk.clone(),
             assets: assets::VERSION.as_str(),
@@ -76,7 +75,7 @@ impl Layout {
         // Between the password and the second factor nothing is open yet.
         let is_halfway = path.starts_with("/sign-in/");
         let mut nav = places(path, &[("/account", "Your account")]);
-        if who.principal.memberships.iter().any(|one| one.role == Role::Representative) {
+        if !who.principal.organizations(Permission::ManageSites).is_empty() {
             nav.extend(places(path, &[("/register", "Register another Site")]));
         }
         let is_staff = !who.principal.staff.is_empty();

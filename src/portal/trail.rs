@@ -210,12 +210,16 @@ fn words(action: &str, text: &str) -> String {
     }
 }
 
-/// `direct Larkspur CAIRBA`: kind, name and region of a Site.
+/// `direct Larkspur CAIRBA; more`: kind, name and region of a Site, and what else is told.
 fn site_words(text: &str) -> String {
-    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let (name, region) = rest.rsplit_once(' ').unwrap_or((rest, ""));
-    let region = region.parse::<RegionCode>().map_or(region, |region| region.facts().name);
-    [named(kind, SiteKind::name), name.to_owned(), region.to_owned()].join("; ")
+    let (site, more) = text.split_once("; ").unwrap_or((text, ""));
+    let (kind, rest) = site.split_once(' ').unwrap_or((site, ""));
+    let placed = rest
+        .rsplit_once(' ')
+        .and_then(|(name, code)| Some((name, code.parse::<RegionCode>().ok()?.facts().name)));
+    let (name, region) = placed.unwrap_or_else(|| (rest.trim_end_matches(" no region"), ""));
+    let parts = [named(kind, SiteKind::name).as_str(), name, region, more].map(str::to_owned);
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// `representative of organization 3`, or `staff: help-desk for all regions`.
@@ -419,6 +423,16 @@ mod tests {
                 "registration.verify",
                 "direct Larkspur Clinic CAIRBA",
                 "Sends directly from its EHR; Larkspur Clinic; Bay Area",
+            ),
+            (
+                "registration.verify",
+                "direct Larkspur CAIRBA; the test password is mailed",
+                "Sends directly from its EHR; Larkspur; Bay Area; the test password is mailed",
+            ),
+            (
+                "registration.verify",
+                "sending-facility Valley HIE no region",
+                "Sending Facility; Valley HIE",
             ),
             ("link.end", "ended: we changed", "Ended: we changed"),
             ("request.step", "approved: Welcome", "Approved: Welcome"),

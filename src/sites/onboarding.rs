@@ -90,7 +90,7 @@ impl Sites {
         browser: &Browser,
     ) -> Result<(), NoteError> {
         self.site_to_decide(staff, id.clone()).await?;
-        let (by, at, note) = (staff.id().0, browser.now.to_string(), written(note)?);
+        let (by, at, note) = (staff.id().0, browser.now, written(note)?);
         let mark = ReviewMark { item, by, at, note };
         Ok(self.store.review_mark(id, mark, staff.by(browser).into()).await?)
     }

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::domain::{
     AccountId, AccountState, Alert, AlertKind, AlertLimits, AlertNews, EmailAddress, Environment,
-    Letter, Observation, Permission, Reading, RegionCode, Scope, StaffGrant, TallyScope, Timestamp,
+    Letter, Observation, Permission, Reading, RegionCode, Scope, TallyScope, Timestamp,
     certificate_end, lasting,
 };
 use crate::mail::{Composition, compose};
@@ -215,7 +215,7 @@ impl Sites {
         let wishes = self.store.alert_wishes().await?;
         for (account, grants) in self.store.staff_list().await? {
             let wants = wishes.get(&account.id).copied().unwrap_or(true);
-            let scope = operates(&grants);
+            let scope = Scope::of(&grants, Permission::Operate);
             let is_named = all.iter().any(|one| one.email == account.email);
             if wants
                 && !is_named
@@ -265,16 +265,6 @@ impl Sites {
         self.store.alert_wish_set(who, wants, Deed::from(staff.by(browser))).await?;
         Ok(())
     }
-}
-
-/// Where staff may operate.
-fn operates(grants: &[StaffGrant]) -> Scope {
-    let grants: Vec<_> =
-        grants.iter().filter(|one| one.role.permits(Permission::Operate)).collect();
-    if grants.is_empty() {
-        return Scope::Nowhere;
-    }
-    grants.iter().map(|one| one.region).collect::<Option<_>>().map_or(Scope::All, Scope::Regions)
 }
 
 fn everywhere(kind: AlertKind, subject: String, reading: Reading, words: String) -> Observation {

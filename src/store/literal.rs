@@ -56,3 +56,40 @@ macro_rules! literal {
 
 literal!(Condition, Bool, |one| one.0);
 literal!(CarriedFor, Nullable<Text>, |_one| CarriedFor::TEXT);
+
+#[cfg(test)]
+mod tests {
+    use diesel::sqlite::{Sqlite, SqliteConnection};
+
+    use super::*;
+    use crate::domain::SiteId;
+    use crate::store::connection::DbConnection;
+    use crate::store::schema::message;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    #[test]
+    fn messages_sent_for_others_are_found_by_their_index() {
+        let conn = SqliteConnection::establish(":memory:").unwrap();
+        let mut conn = DbConnection::Sqlite(conn);
+        crate::store::migrations::apply(&mut conn).unwrap();
+        let site: SiteId = "DE-000001".parse().unwrap();
+        let newest = message::table
+            .filter(CarriedFor.eq(&site))
+            .filter(IS_CARRIED)
+            .order(message::id.desc())
+            .select(message::id)
+            .limit(20);
+        let text = diesel::debug_query::<Sqlite, _>(&newest).to_string();
+        let (text, _binds) = text.split_once(" -- ").unwrap();
+        let plan: Vec<Step> =
+            diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}")).load(&mut conn).unwrap();
+        let plan: Vec<String> = plan.into_iter().map(|step| step.detail).collect();
+        assert!(plan[0].contains("INDEX message_by_carried"), "{plan:?}");
+        assert_eq!(plan.len(), 1, "sorted by hand: {plan:?}");
+    }
+}

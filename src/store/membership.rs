@@ -193,31 +193,6 @@ impl Store {
         .ok_or_else(|| StoreError::NotFound("such membership".to_owned()))
     }
 
-    /// Takes a role.
-    pub async fn membership_end(
-        &self,
-        one: NewMembership,
-        deed: Deed,
-    ) -> Result<Vec<Membership>, StoreError> {
-        self.membership_change(
-            one.account,
-            one.organization,
-            "membership.end",
-            deed,
-            move |conn, now| {
-                let mut held = in_organization(conn, one.account, one.organization)?;
-                held.retain(|held| {
-                    held.role == one.role && held.state != MembershipState::Inactive
-                });
-                if held.is_empty() {
-                    return Err(StoreError::NotFound("such role".to_owned()));
-                }
-                end(conn, &held, now)
-            },
-        )
-        .await
-    }
-
     /// Gives the roles of a list in an organization and takes all others, in one change.
     pub async fn membership_set(
         &self,

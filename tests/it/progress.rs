@@ -182,7 +182,7 @@ async fn production_needs_two_people_and_comes_with_a_credential_that_nobody_has
     let early = store.review_propose(site.clone(), one, None, by(one)).await;
     assert!(early.unwrap_err().to_string().contains("every item of the checklist"));
     for item in ReviewItem::ALL {
-        let (at, note) = (Timestamp::now().to_string(), "seen".to_owned());
+        let (at, note) = (Timestamp::now(), "seen".to_owned());
         let mark = ReviewMark { item: *item, by: one.0, at, note };
         store.review_mark(site.clone(), mark, by(one)).await.unwrap();
     }

@@ -137,7 +137,7 @@ fn pdf(endpoint: &Endpoint, record: &StatementRecord, code: &StatementCode) -> H
         verify: format!("{}/verify-statement", endpoint.settings.public_url),
         rows: record.facts.rows(),
         year: record.facts.year,
-        is_trial: endpoint.settings.is_trial,
+        is_trial: endpoint.gateway.is_trial(),
     };
     let name = format!("statement-{}-{}.pdf", record.site, record.facts.year);
     HttpResponse::Ok()

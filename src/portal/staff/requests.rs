@@ -201,7 +201,7 @@ fn page(
     (step, text): (&str, String),
     errors: FieldErrors,
 ) -> HttpResponse {
-    let kind = if held.title.starts_with("Claim of Site") { "Claim" } else { held.kind.name() };
+    let kind = if held.is_claim() { "Claim" } else { held.kind.name() };
     let heading = format!("{kind}: what do you decide?");
     let title = if errors.is_empty() { heading.clone() } else { format!("Error: {heading}") };
     let fitting = |one: &&crate::domain::NoteTemplate| one.kinds.contains(&held.kind);

@@ -180,11 +180,11 @@ fn shown_review(held: InReview, staff: &Staff, names: &HashMap<AccountId, String
     let item = |one: &ReviewItem| Item {
         word: one.word(),
         told: one.told(),
-        confirmed: review.marks.iter().find(|mark| mark.item == *one).map(|mark| {
-            let at =
-                Timestamp::read(&mark.at).map_or_else(|| mark.at.clone(), Timestamp::pacific_day);
-            (name(AccountId(mark.by)), at, mark.note.clone())
-        }),
+        confirmed: review
+            .marks
+            .iter()
+            .find(|mark| mark.item == *one)
+            .map(|mark| (name(AccountId(mark.by)), mark.at.pacific_day(), mark.note.clone())),
     };
     let within_day = window.timely(Timeliness::WithinDay).percent();
     Review {

@@ -4,6 +4,7 @@ mod messages;
 mod settings;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
@@ -13,7 +14,7 @@ use chrono::NaiveDateTime;
 use crate::domain::form::{Answers, FieldErrors};
 use crate::domain::{
     AccountId, Breaker, Control, Destination, Environment, MaintenanceWindow, Permission as P,
-    RegionCode, Stopped, Timestamp,
+    PlaceFacts, RegionCode, Stopped, Timestamp, lasting,
 };
 use crate::portal::member::sentence;
 use crate::portal::messages::in_california;
@@ -22,8 +23,8 @@ use crate::portal::page::Trouble;
 use crate::portal::staff::{demand, done, layout};
 use crate::portal::visit::get;
 use crate::portal::{Layout, Posted, Visit};
-use crate::sites::{AccountError, Staff};
-use crate::store::{ActionRecord, Backlog, Directory, Place, Store, StoreError};
+use crate::sites::{AccountError, Sites, Staff};
+use crate::store::{ActionRecord, Directory, Place, StoreError};
 
 const PATH: &str = "/staff/delivery";
 
@@ -67,18 +68,6 @@ fn place_of(staff: &Staff, (region, environment): (&str, &str)) -> Result<Place,
     place
         .filter(|(region, _)| region.facts().managed && staff.sees_delivery(*region))
         .ok_or_else(|| StoreError::NotFound("such destination".to_owned()))
-}
-
-/// How long something has been, for people.
-fn span(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.seconds_since(then);
-    let (number, unit) = match seconds {
-        0..60 => return "less than a minute".to_owned(),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Whether something is sent to a destination, for people.
@@ -183,44 +172,38 @@ struct Shown {
 
 /// All that is known of destinations at a moment.
 struct Sight {
-    directory: std::sync::Arc<Directory>,
-    windows: Vec<MaintenanceWindow>,
-    backlog: Vec<Backlog>,
-    review: HashMap<Place, i64>,
+    places: Vec<PlaceFacts>,
+    directory: Arc<Directory>,
     last: HashMap<Place, Option<Timestamp>>,
+    now: Timestamp,
 }
 
 impl Sight {
-    async fn of(store: &Store) -> Result<Self, StoreError> {
+    async fn of(sites: &Sites, now: Timestamp) -> Result<Self, StoreError> {
+        let store = sites.store();
         store.directory_refresh().await?;
         Ok(Self {
+            places: sites.places(now).await?,
             directory: store.directory(),
-            windows: store.maintenance_list().await?,
-            backlog: store.delivery_backlog().await?,
-            review: store.review_backlog().await?.into_iter().collect(),
             last: store.last_deliveries().await?.into_iter().collect(),
+            now,
         })
     }
 
-    fn known(&self, place: Place) -> Destination {
-        let untouched = || Destination::untouched(place.0, place.1);
-        self.directory.destination(place).cloned().unwrap_or_else(untouched)
-    }
-
     /// The windows of a destination that have not ended.
-    fn windows(&self, place: Place, now: Timestamp) -> impl Iterator<Item = &MaintenanceWindow> {
+    fn windows(&self, place: Place) -> impl Iterator<Item = &MaintenanceWindow> {
         let is_of = move |one: &&MaintenanceWindow| {
-            (one.region, one.environment) == place && now < one.ends_at
+            (one.region, one.environment) == place && self.now < one.ends_at
         };
-        self.windows.iter().filter(is_of)
+        self.directory.maintenance().iter().filter(is_of)
     }
 
-    fn shown(&self, place: Place, now: Timestamp) -> Shown {
-        let known = self.known(place);
-        let window = self.windows(place, now).find(|one| one.holds(now));
-        let waits = self.backlog.iter().find(|one| (one.region, one.environment) == place);
-        let oldest = waits.and_then(|one| one.oldest);
-        Shown {
+    /// A destination, and as it is shown.
+    fn shown(&self, place: Place) -> Option<(Destination, Shown)> {
+        let facts = self.places.iter().find(|one| (one.region, one.environment) == place)?;
+        let untouched = || Destination::untouched(place.0, place.1);
+        let known = facts.destination.clone().unwrap_or_else(untouched);
+        let shown = Shown {
             path: path_of(place),
             name: name_of(place),
             region: place.0.facts().name,
@@ -228,13 +211,14 @@ impl Sight {
                 Environment::Test => "Test",
                 Environment::Production => "Production",
             },
-            state: State::of(&known, self.directory.stopped(place, now), window, now),
-            queued: waits.map_or(0, |one| one.queued),
-            oldest: oldest.map(|oldest| span(now, oldest.moment())),
-            review: self.review.get(&place).copied().unwrap_or_default(),
+            state: State::of(&known, facts.stopped, facts.maintenance.as_ref(), self.now),
+            queued: facts.queued,
+            oldest: facts.oldest_age(self.now).map(lasting),
+            review: facts.review,
             last: moment_or(self.last.get(&place).copied().flatten(), "None yet"),
             failures: known.failures,
-        }
+        };
+        Some((known, shown))
     }
 }
 
@@ -249,11 +233,11 @@ struct Overview {
 
 async fn overview(visit: Visit) -> Result<HttpResponse, Trouble> {
     let staff = demand!(&visit, SEE);
-    let sight = Sight::of(visit.portal().sites.store()).await?;
+    let sight = Sight::of(&visit.portal().sites, visit.now).await?;
     let rows: Vec<_> = RegionCode::managed()
         .filter(|region| staff.sees_delivery(*region))
         .flat_map(|region| Environment::ALL.iter().map(move |side| (region, *side)))
-        .map(|place| sight.shown(place, visit.now))
+        .filter_map(|place| Some(sight.shown(place)?.1))
         .collect();
     Ok(visit.page(&Overview {
         layout: layout(&visit, &staff, "Delivery: do registries answer?"),
@@ -387,8 +371,8 @@ async fn page(
     (typed, errors): (Answers, FieldErrors),
 ) -> Result<HttpResponse, Trouble> {
     let store = visit.portal().sites.store();
-    let sight = Sight::of(store).await?;
-    let known = sight.known(place);
+    let sight = Sight::of(&visit.portal().sites, visit.now).await?;
+    let Some((known, shown)) = sight.shown(place) else { return Ok(visit.missing()) };
     let actions = store.action_list_at(place, DEEDS).await?;
     let ids = actions.iter().filter_map(|one| account_of(&one.actor)).collect();
     let names = store.account_names(ids).await?;
@@ -414,9 +398,9 @@ async fn page(
         may_operate: staff.may_operate(place.0),
         may_configure: staff.may_in(P::Configure, Some(place.0)),
         choices: choices(&known),
-        windows: sight.windows(place, visit.now).map(window).collect(),
+        windows: sight.windows(place).map(window).collect(),
         history: actions.iter().map(|one| line(one, &names)).collect(),
-        shown: sight.shown(place, visit.now),
+        shown,
     }))
 }
 
@@ -615,16 +599,6 @@ mod tests {
             ("2026-11-23T10:00", "2027-01-23T10:00", "ends"),
         ] {
             assert_eq!(read(begins, ends).unwrap_err(), field, "{begins} {ends}");
-        }
-    }
-
-    #[test]
-    fn a_span_is_told_in_its_largest_unit() {
-        let now = Timestamp::now();
-        for (seconds, told) in
-            [(5, "less than a minute"), (61, "1 minute"), (7_300, "2 hours"), (90_000, "1 day")]
-        {
-            assert_eq!(span(now, now.minus(Duration::from_secs(seconds))), told);
         }
     }
 }
