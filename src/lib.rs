@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod sites;
 
 pub mod backends;
+pub mod conformance;
 pub mod hooks;
 pub mod mail;
 

@@ -13,6 +13,7 @@
 //! - `clients`: the recorded shapes of real client stacks
 //! - `clients_console`: the clients of a Sending Facility: its numbers, links changed by the dozen
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
+//! - `conformance_serve`: senders are judged: every rule is broken by a request that keeps all others
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
@@ -74,6 +75,7 @@ mod cli;
 mod clients;
 mod clients_console;
 mod codes;
+mod conformance_serve;
 mod corpus;
 mod crash;
 mod credentials;
