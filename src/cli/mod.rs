@@ -6,13 +6,13 @@ mod audit;
 mod check_config;
 mod codes;
 mod conformance;
-mod conformance_serve;
 mod delivery;
 mod demo;
 mod input;
 mod mail;
 mod migrate;
 mod output;
+mod password;
 mod registry;
 mod rules;
 mod serve;
@@ -47,7 +47,7 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Show the code tables that messages are judged by, and replace them
     Codes(codes::CodeTables),
-    /// Judge whether a sender of messages keeps the CDC contract
+    /// Judge whether an endpoint, or a sender of messages, keeps the CDC contract
     Conformance(conformance::Conformance),
     /// Start with invented Sites and seven loopback registries, submit a first message, and keep serving
     Demo(demo::Demo),

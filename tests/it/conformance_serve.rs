@@ -533,11 +533,13 @@ async fn neither_credentials_nor_what_a_message_says_are_told() {
 async fn the_program_fills_the_checklist_writes_its_report_and_ends_by_itself() {
     let dir = TempDir::new().unwrap();
     let ready = dir.path().join("ready.json");
-    let report = dir.path().join("report.json");
+    let [report, html, junit] =
+        ["report.json", "report.html", "report.xml"].map(|name| dir.path().join(name));
     let mut command = program();
     command.current_dir(dir.path()).args(["conformance", "serve", "--listen", "127.0.0.1:0"]);
     command.args(["--calls", "2", "--expect", "SOAPCON-1,VXU-Z22"]);
     command.arg("--ready-file").arg(&ready).arg("--json").arg(&report);
+    command.arg("--html").arg(&html).arg("--junit").arg(&junit);
     let (mut child, lines) = start(&mut command);
     line_with(&lines, "Each call is judged below");
     crate::support::program::eventually("the ready file", || ready.exists()).await;
@@ -566,8 +568,12 @@ async fn the_program_fills_the_checklist_writes_its_report_and_ends_by_itself() 
     let told = line_with(&lines, "passed SOAPCON-3");
     assert!(told.contains("VXU-Z22 (5 of 7)"), "{told}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+    for file in [&report, &html, &junit] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains("SOAPCON-3"), "{text}");
+        assert!(!text.contains(&password) && !text.contains("Sampleperson"), "{text}");
+    }
     let report = std::fs::read_to_string(&report).unwrap();
-    assert!(!report.contains(&password) && !report.contains("Sampleperson"));
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let verdict = |case: &str| {
         let results = report["results"].as_array().unwrap();

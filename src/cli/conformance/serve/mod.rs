@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::cli::conformance_serve::setup::{Access, unusable};
+use crate::cli::conformance::serve::setup::{Access, unusable};
 use crate::cli::serve::until_told_to_stop;
 use crate::cli::{FAILED, Failure, output};
 use crate::conformance::serve::{
@@ -90,6 +90,12 @@ pub(super) struct ServeTrial {
     /// Write the report to this file as JSON, anew after each call
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// The same as JUnit, for build servers
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// The same as a page that prints well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Show in reports what messages say, instead of masking it
     #[arg(long)]
     show_messages: bool,

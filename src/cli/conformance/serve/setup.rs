@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use ring::rand::SystemRandom;
 use serde_json::json;
 
-use crate::cli::conformance_serve::ServeTrial;
+use crate::cli::conformance::serve::ServeTrial;
 use crate::cli::{Failure, output};
 use crate::config::private_file;
-use crate::conformance::Report;
 use crate::conformance::serve::{PATH, REPLY_PATH, Scenario};
+use crate::conformance::{Report, report};
 use crate::domain::Password;
 use crate::server::{LocalAuthority, ServerTls, TlsFiles, TlsSetupError};
 use crate::soap::{OperationName, SoapVersion, connectivity_test_request};
@@ -140,10 +140,13 @@ impl ServeTrial {
     }
 
     /// Writes the reports that were asked for.
-    pub(super) fn write(&self, report: &Report) -> Result<(), Failure> {
-        if let Some(path) = &self.json {
-            let text = serde_json::to_string_pretty(report).map_err(Failure::failed)?;
-            write_whole(path, &format!("{text}\n"), false)?;
+    pub(super) fn write(&self, all: &Report) -> Result<(), Failure> {
+        let kinds: [(_, fn(&Report) -> String); 3] =
+            [(&self.json, report::json), (&self.junit, report::junit), (&self.html, report::html)];
+        for (path, write) in kinds {
+            if let Some(path) = path {
+                write_whole(path, &write(all), false)?;
+            }
         }
         Ok(())
     }
