@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use izportal::conformance::{
-    Catalogue, CaseResult, Endpoint, Plan, Report, Sender, Soap, Suite, Verdict, Weight, run,
+    CaseResult, Catalogue, Endpoint, Plan, Report, Sender, Soap, Suite, Verdict, Weight, run,
 };
 
 use crate::support::TestApp;

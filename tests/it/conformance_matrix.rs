@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Datelike as _;
-use izportal::conformance::{Catalogue, CaseResult, Endpoint, Plan, Soap, Suite, run};
+use izportal::conformance::{CaseResult, Catalogue, Endpoint, Plan, Soap, Suite, run};
 use izportal::domain::Timestamp;
 use izportal::server::{LocalAuthority, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -127,7 +127,9 @@ const ENVELOPE: &[Defect] = &[
         reply.body = "<html><body>Internal error<br></body></html>".to_owned();
     }),
     ("XML-DECLARATION", "SOAPCON-1", Soap::V12, |reply| drop(reply.cut("<?xml", "?>"))),
-    ("XML-FORBIDDEN", "SOAPCON-1", Soap::V12, |reply| reply.swap("<env:Body>", "<?x y?><env:Body>")),
+    ("XML-FORBIDDEN", "SOAPCON-1", Soap::V12, |reply| {
+        reply.swap("<env:Body>", "<?x y?><env:Body>")
+    }),
     ("ENV-ENVELOPE", "SOAPCON-1", Soap::V12, |reply| {
         reply.swap(Soap::V12.namespace(), Soap::V11.namespace());
     }),
@@ -144,7 +146,8 @@ const ENVELOPE: &[Defect] = &[
         reply.swap("</env:Body>", "<x xmlns=\"urn:x\"/></env:Body>");
     }),
     ("ENV-ADDRESSING", "SOAPCON-1", Soap::V12, |reply| {
-        let block = "<a:RelatesTo xmlns:a=\"http://www.w3.org/2005/08/addressing\">urn:x</a:RelatesTo>";
+        let block =
+            "<a:RelatesTo xmlns:a=\"http://www.w3.org/2005/08/addressing\">urn:x</a:RelatesTo>";
         reply.swap("<env:Body>", &format!("<env:Header>{block}</env:Header><env:Body>"));
     }),
 ];
@@ -155,7 +158,10 @@ const RESPONSE: &[Defect] = &[
     }),
     ("RESP-NAMESPACE", "SOAPCON-1", Soap::V12, |reply| {
         let open = format!("<connectivityTestResponse xmlns=\"{CDC}\">");
-        reply.swap(&open, &format!("<r:connectivityTestResponse xmlns:r=\"urn:r\" xmlns=\"{CDC}\">"));
+        reply.swap(
+            &open,
+            &format!("<r:connectivityTestResponse xmlns:r=\"urn:r\" xmlns=\"{CDC}\">"),
+        );
         reply.swap("</connectivityTestResponse>", "</r:connectivityTestResponse>");
     }),
     ("RETURN-ONE", "SOAPCON-1", Soap::V12, |reply| {
@@ -232,7 +238,9 @@ const FAULT: &[Defect] = &[
         reply.swap("</faultcode>", "</faultcode><faultstring> </faultstring>");
     }),
     ("FAULT-KIND", "SOAPCON-3", Soap::V12, |reply| reply.swap("SecurityFault", "fault")),
-    ("FAULT-KIND", "SOAPCON-5", Soap::V11, |reply| reply.swap("UnsupportedOperationFault", "fault")),
+    ("FAULT-KIND", "SOAPCON-5", Soap::V11, |reply| {
+        reply.swap("UnsupportedOperationFault", "fault")
+    }),
     ("FAULT-TRACE", "SOAPCON-3", Soap::V12, |reply| {
         reply.swap("</Detail>", " at java.lang.Thread.run(Thread.java:750)</Detail>");
     }),
@@ -241,7 +249,9 @@ const FAULT: &[Defect] = &[
     }),
     ("NAMED-CHILDREN", "SOAPENV-6", Soap::V11, |reply| drop(reply.cut("<Reason>", "</Reason>"))),
     ("NAMED-TEXT", "SOAPCON-3", Soap::V12, |reply| reply.swap("</Detail>", "<b/></Detail>")),
-    ("NAMED-CODE", "SOAPCON-3", Soap::V12, |reply| reply.swap("<Code>2010</Code>", "<Code>S-1</Code>")),
+    ("NAMED-CODE", "SOAPCON-3", Soap::V12, |reply| {
+        reply.swap("<Code>2010</Code>", "<Code>S-1</Code>")
+    }),
     ("NAMED-REASON-BLANK", "SOAPCON-3", Soap::V12, |reply| {
         reply.swap("<Reason>Security</Reason>", "<Reason/>");
     }),
@@ -258,15 +268,21 @@ const FAULT: &[Defect] = &[
 const DESCRIPTION: &[Defect] = &[
     ("WSDL-ROOT", "WSDL", Soap::V12, |reply| reply.status = 404),
     ("WSDL-TARGET", "WSDL", Soap::V12, |reply| {
-        reply.swap("targetNamespace=\"urn:cdc:iisb:2011\"", "targetNamespace=\"urn:cdc:iisb:2010\"");
+        reply
+            .swap("targetNamespace=\"urn:cdc:iisb:2011\"", "targetNamespace=\"urn:cdc:iisb:2010\"");
     }),
     ("WSDL-OPERATIONS", "WSDL", Soap::V12, |reply| {
         reply.swap("operation name=\"submitSingleMessage\"", "operation name=\"submitMessage\"");
     }),
     ("WSDL-BINDING", "WSDL", Soap::V12, |reply| {
-        reply.swap("http://schemas.xmlsoap.org/wsdl/soap12/", "http://schemas.xmlsoap.org/wsdl/soap/");
+        reply.swap(
+            "http://schemas.xmlsoap.org/wsdl/soap12/",
+            "http://schemas.xmlsoap.org/wsdl/soap/",
+        );
     }),
-    ("WSDL-ADDRESS", "WSDL", Soap::V12, |reply| reply.swap("location=\"https:", "location=\"http:")),
+    ("WSDL-ADDRESS", "WSDL", Soap::V12, |reply| {
+        reply.swap("location=\"https:", "location=\"http:")
+    }),
 ];
 
 const HL7: &[Defect] = &[
@@ -298,7 +314,7 @@ const HL7: &[Defect] = &[
     ("HL7-ERR-CODE", "VXU-NO-IDENTIFIER", Soap::V12, |reply| reply.swap("|101^", "|207^")),
     ("HL7-PROFILE", "VXU-CHILD", Soap::V12, |reply| reply.field("MSH", 12, "2.3.1")),
     ("HL7-PROFILE-WARNING", "VXU-CHILD", Soap::V12, |reply| {
-        reply.swap("</return>", "ERR|||0^Message accepted^HL70357|I&#xD;</return>");
+        reply.field("MSH", 13, "\"\"");
     }),
     ("HL7-RSP-PROFILE", "QUERY-NO-RCP", Soap::V12, |reply| reply.field("MSH", 21, "Z39^CDCPHINVS")),
     ("HL7-QAK-TAG", "QUERY-NO-RCP", Soap::V12, |reply| reply.field("QAK", 1, "+0")),
@@ -316,7 +332,10 @@ const PRIVACY: &[Defect] = &[
         reply.swap("</Detail>", " Quillfeather</Detail>");
     }),
     ("PATIENT-NOT-TOLD", "VXU-NO-IDENTIFIER", Soap::V12, |reply| {
-        reply.swap("</return>", "ERR||PID^1^8|103^Not found^HL70357|W||||17 Larkspur Lane&#xD;</return>");
+        reply.swap(
+            "</return>",
+            "ERR||PID^1^8|103^Not found^HL70357|W||||17 Larkspur Lane&#xD;</return>",
+        );
     }),
     ("SECRET-NOT-TOLD", "SOAPENV-6", Soap::V12, |reply| {
         let (_, rest) = reply.request.split_once("<iis:password>").unwrap();
@@ -410,9 +429,9 @@ async fn read(stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let lower = head.to_ascii_lowercase();
-        let length = lower.split_once("content-length: ").map_or(0, |(_, rest)| {
-            rest.lines().next().unwrap().trim().parse().unwrap()
-        });
+        let length = lower
+            .split_once("content-length: ")
+            .map_or(0, |(_, rest)| rest.lines().next().unwrap().trim().parse().unwrap());
         if bytes.len() >= end + 4 + length {
             return Some(Asked { head, body: bytes.split_off(end + 4) });
         }
@@ -455,7 +474,10 @@ fn written(reply: &Reply) -> Vec<u8> {
     }
     let length = reply.body.len();
     if reply.chunked {
-        out.push_str(&format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{}\r\n0\r\n\r\n", reply.body));
+        out.push_str(&format!(
+            "Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{}\r\n0\r\n\r\n",
+            reply.body
+        ));
     } else {
         out.push_str(&format!("Content-Length: {length}\r\n\r\n{}", reply.body));
     }
@@ -467,7 +489,12 @@ fn breached(result: &CaseResult) -> BTreeSet<&str> {
     result.breaches.iter().map(|breach| breach.rule.as_str()).collect()
 }
 
-async fn outcome(endpoint: &Endpoint, sender: &izportal::conformance::Sender, case: &str, soap: Soap) -> CaseResult {
+async fn outcome(
+    endpoint: &Endpoint,
+    sender: &izportal::conformance::Sender,
+    case: &str,
+    soap: Soap,
+) -> CaseResult {
     let plan = Plan {
         sender: Some(sender.clone()),
         soap: vec![soap],
@@ -507,7 +534,11 @@ async fn each_rule_about_replies_has_a_defect_that_it_alone_finds() {
             let good = outcome(&endpoint, &sender, case, *soap).await;
             clean.insert((*case, *soap), good.breaches.is_empty() && good.reason.is_empty());
             if !clean[&(*case, *soap)] {
-                wrong.push(format!("{case} is breached without a defect: {:?} {}", breached(&good), good.reason));
+                wrong.push(format!(
+                    "{case} is breached without a defect: {:?} {}",
+                    breached(&good),
+                    good.reason
+                ));
             }
         }
         *spoiler.defect.lock().unwrap() = *spoil;
