@@ -40,7 +40,10 @@ impl Conformance {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Compare(compare) => compare.run(),
-            Command::List(list) => list.run(),
+            Command::List(list) => {
+                list.run();
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Run(run) => run.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Show(show) => show.run(),

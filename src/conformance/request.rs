@@ -19,25 +19,25 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Whether its changes fit the messages.
+    /// Whether each of its changes fits one of the messages.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first that fits none.
     pub fn check(&self) -> Result<(), RenderError> {
-        let values = Values {
-            soap: Soap::V12,
-            control_id: "1".to_owned(),
-            patient: "1".to_owned(),
-            now: Timestamp::now(),
-            limit: None,
+        let messages = &Catalogue::built_in().messages;
+        let fits = |edit: &&String| {
+            messages
+                .values()
+                .any(|text| edited(text.replace('\n', "\r"), std::slice::from_ref(*edit)).is_some())
         };
-        for name in Catalogue::built_in().messages.keys() {
-            Request { message: Some(name.clone()), ..Request::default() }.render(self, &values)?;
+        match self.edits.iter().find(|edit| !fits(edit)) {
+            Some(edit) => Err(RenderError::Edit(edit.clone())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The same with its credentials masked, for what may be shown.
+    #[must_use]
     pub fn masked(&self) -> Self {
         Self {
             username: "[username]".to_owned(),
@@ -83,7 +83,7 @@ pub struct Rendered {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// A change does not fit the message.
-    #[error("the change {0:?} does not fit the message")]
+    #[error("the change {0:?} fits no message; write it like MSH-6=CAIRBA")]
     Edit(String),
     /// The case asks for a message that does not exist.
     #[error("there is no message {0:?}")]
@@ -170,7 +170,9 @@ impl Request {
             ("hl7Message", message),
         ];
         let kept = children.iter().filter(|(name, _)| !self.omit.iter().any(|one| one == name));
-        kept.map(|(name, value)| format!("<iis:{name}>{value}</iis:{name}>")).collect()
+        kept.fold(String::new(), |out, (name, value)| {
+            out + &format!("<iis:{name}>{value}</iis:{name}>")
+        })
     }
 
     fn filled(&self, text: &str, sender: &Sender, values: &Values, hl7: &str) -> String {
@@ -190,8 +192,12 @@ impl Request {
         let Some(name) = &self.message else { return Ok(String::new()) };
         let text = Catalogue::built_in().messages.get(name);
         let text = text.ok_or_else(|| RenderError::NoMessage(name.clone()))?;
-        let mut message = filled_message(text.trim(), sender, values);
-        for edit in sender.edits.iter().chain(&self.edits) {
+        let mut message = filled_message(text, sender, values);
+        for edit in &sender.edits {
+            // What is for a segment that this kind of message does not have is for the others.
+            message = edited(message.clone(), std::slice::from_ref(edit)).unwrap_or(message);
+        }
+        for edit in &self.edits {
             let edit = filled_message(edit, sender, values);
             message =
                 edited(message, std::slice::from_ref(&edit)).ok_or(RenderError::Edit(edit))?;

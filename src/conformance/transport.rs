@@ -78,11 +78,10 @@ fn shortened(text: &str) -> String {
 /// What a reply repeats of the credentials is masked, too. A user name that is the facility's name is no secret.
 fn masked(text: String, sender: &Sender) -> String {
     let Sender { username, password, facility, .. } = sender;
-    let secrets = [(password, "[password]"), (username, "[username]")];
-    let hidden = secrets
-        .iter()
-        .filter(|(secret, _)| secret.chars().count() >= 3 && !facility.contains(secret.as_str()));
-    hidden.fold(text, |text, (secret, mask)| {
+    let named = facility.contains(username.as_str());
+    let secrets = [(password, "[password]", false), (username, "[username]", named)];
+    let hidden = secrets.iter().filter(|(secret, _, open)| !open && !secret.is_empty());
+    hidden.fold(text, |text, (secret, mask, _)| {
         text.replace(secret.as_str(), mask).replace(&escaped(secret), mask)
     })
 }

@@ -72,8 +72,6 @@ async fn a_run_reports_in_every_format_and_says_by_its_exit_code_what_came_out()
     let cases = ["--case", "soapcon-1,SOAPCON-3", "--case", "TLS-MODERN"];
 
     let (code, text, error) = bench.run(&[&cases[..], &files[..]].concat());
-    let (failed, of_failed, _) =
-        bench.run(&["--case", "SOAPCON-2", "--set", "MSH-9=ACK^V04^ACK", "--set", "PID-5="]);
     let (quiet_code, quiet, _) = bench.run(&["--case", "SOAPCON-1", "--soap", "1.1", "--quiet"]);
 
     assert_eq!(code, 0, "{text}{error}");
@@ -85,7 +83,6 @@ async fn a_run_reports_in_every_format_and_says_by_its_exit_code_what_came_out()
         assert!(written.contains("SOAPCON-1"), "{path}");
         assert!(!written.contains(&bench.sender.password), "{path}");
     }
-    assert!((0..=1).contains(&failed), "{of_failed}");
     assert_eq!((quiet_code, quiet.as_str()), (0, ""));
 }
 

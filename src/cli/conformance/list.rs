@@ -28,7 +28,7 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+    pub(super) fn run(self) {
         let suites = SuiteChoice::suites(&self.suite);
         let cases: Vec<&Case> = Catalogue::built_in()
             .cases
@@ -42,7 +42,6 @@ impl List {
             }
             Format::Text => output::line(as_text(&suites, &cases).trim_end()),
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -118,7 +117,7 @@ fn shown(case: &Case, soap: Soap) -> String {
     let required = if case.required { "required" } else { "optional" };
     let probe = if case.probe { ", a probe" } else { "" };
     let mut out = format!(
-        "{}: {}\n{}, {required}{probe}\n\n{}\n\nSource: {}\n",
+        "{}: {}\n{}, {required}{probe}\n\n{}\nSource: {}\n",
         case.name,
         case.title,
         case.suite,
@@ -145,7 +144,7 @@ fn shown(case: &Case, soap: Soap) -> String {
         };
         let words =
             format!("{} ({weight}): {}. {}", rule.name, rule.asks(&case.expect), rule.source);
-        let _ = writeln!(out, "{}", wrapped(&words, "  ", width)); // as above
+        out.push_str(&wrapped(&words, "  ", width));
     }
     out
 }

@@ -85,11 +85,8 @@ impl Run {
             printer.write(&report::text(report, output::width(), self.exchanges));
             printer.flush();
         }
-        let files = [
-            (&self.junit, report::junit as fn(&Report) -> String),
-            (&self.json, report::json),
-            (&self.html, report::html),
-        ];
+        let files: [(&Option<PathBuf>, fn(&Report) -> String); 3] =
+            [(&self.junit, report::junit), (&self.json, report::json), (&self.html, report::html)];
         for (file, written) in files {
             if let Some(path) = file {
                 save(path, &written(report))?;

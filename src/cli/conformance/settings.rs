@@ -71,14 +71,20 @@ impl SoapChoice {
 #[derive(Args, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Settings {
-    /// Address of the endpoint, such as https://iis.example.gov/IISService
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Address of the endpoint, such as https://iis.example.gov/IISService"
+    )]
     url: Option<String>,
     /// username of the calls; without it the cases that need credentials are skipped
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    /// File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal"
+    )]
     password_file: Option<PathBuf>,
     /// facilityID of the calls, and MSH-4
     #[arg(long, value_name = "ID")]
@@ -134,7 +140,7 @@ impl Settings {
         let preset = presets.preset.remove(name).ok_or_else(|| {
             wrong(&format!("there is no preset {name:?}; there are {}", known.join(", ")))
         })?;
-        let folder = file.parent().unwrap_or(Path::new(""));
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let at = |path: Option<PathBuf>| path.map(|path| folder.join(path));
         let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Ok(Self {

@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use crate::conformance::verdict::{CaseResult, Report, Verdict, Weight};
+use crate::conformance::report::text::segments;
+use crate::conformance::verdict::{CaseResult, Exchange, Report, Verdict, Weight};
 
 #[derive(Template)]
 #[template(path = "conformance_report.html")]
@@ -38,6 +39,16 @@ impl CaseResult {
     /// Whether the page shows what was said.
     fn is_shown(&self) -> bool {
         matches!(self.verdict, Verdict::Failed | Verdict::Undecided)
+    }
+}
+
+impl Exchange {
+    fn request_lines(&self) -> String {
+        segments(&self.request)
+    }
+
+    fn response_lines(&self) -> String {
+        segments(&self.response)
     }
 }
 

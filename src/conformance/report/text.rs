@@ -69,10 +69,15 @@ fn paragraph(out: &mut String, label: &str, words: &str, width: usize) {
 fn said(out: &mut String, result: &CaseResult) {
     for exchange in &result.exchanges {
         for (mark, text) in [(">", &exchange.request), ("<", &exchange.response)] {
-            for line in text.lines() {
+            for line in segments(text).lines() {
                 let _ = writeln!(out, "{:INDENT$}  {mark} {}", "", plain(line)); // as above
             }
         }
         out.push('\n');
     }
+}
+
+/// A segment of HL7 on a line each, for people.
+pub(super) fn segments(text: &str) -> String {
+    text.replace("&#xD;", "&#xD;\n")
 }

@@ -184,13 +184,15 @@ impl Judged<'_> {
             .or_else(|| children.first())
     }
 
-    /// What a fault says, without the digits in which two faults may differ.
+    /// What a fault says, without the words in which two faults may differ: those with digits are references and times.
     pub(super) fn fault_words(&self) -> Option<String> {
         let named = self.named()?;
         let part = |name: &str| named.child(CONTRACT, name).map_or("", |part| part.text.as_str());
-        let mut words = part("Detail").to_owned();
-        words.retain(|one| !one.is_ascii_digit());
-        Some(format!("{} {} {words}", named.name, part("Code")))
+        let words: Vec<&str> = part("Detail")
+            .split_whitespace()
+            .filter(|word| !word.bytes().any(|one| one.is_ascii_digit()))
+            .collect();
+        Some(format!("{} {} {}", named.name, part("Code").trim(), words.join(" ")))
     }
 
     /// The breaches of all rules of the case.
