@@ -64,7 +64,7 @@ mod tests {
             (CallError::NotConnected(NotConnected::TimedOut), Transient),
             (CallError::NotConnected(NotConnected::BrokenOff), Transient),
             (CallError::FolderUnavailable("there is no room"), Transient),
-            (CallError::NotNow { retry_after: Duration::from_secs(60) }, Transient),
+            (CallError::NotNow { retry_after: Duration::from_mins(1) }, Transient),
             (status(429), Transient),
             (status(503), Transient),
             (CallError::AddressRefused, Ours),

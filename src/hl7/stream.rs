@@ -314,7 +314,8 @@ mod tests {
     }
 
     fn many(count: usize) -> String {
-        (0..count).map(|n| format!("MSH|^~\\&|{n}\r\nPID|{}\r\n", "x".repeat(n % 700))).collect()
+        let one = |n| ["MSH|^~\\&|", "\r\nPID|", &"x".repeat(n % 700), "\r\n"].concat();
+        (0..count).map(one).collect()
     }
 
     #[test]

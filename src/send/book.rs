@@ -367,7 +367,9 @@ mod tests {
 
     fn append(folder: &Folder, lines: &[Line]) {
         let mut out = vec![];
-        lines.iter().for_each(|line| line.write(&mut out));
+        for line in lines {
+            line.write(&mut out);
+        }
         private_file(&folder.journal()).unwrap().write_all(&out).unwrap();
     }
 

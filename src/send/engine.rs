@@ -9,7 +9,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveTime;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{mpsc, watch};
@@ -20,10 +19,10 @@ use crate::backends::{Peer, RegistryReply};
 use crate::domain::{Failure, FailureClass, Timestamp};
 use crate::send::book::{Book, Known, Line, fingerprint_text};
 use crate::send::folder::{Folder, FolderError};
-use crate::send::intake::{self, Found, Problem, Source, Taken};
+use crate::send::intake::{self, Found, Source, Taken};
 use crate::send::journal::Journal;
 use crate::send::outcome::{State, Told, harmless, words_of};
-use crate::send::pace::{BackOff, Window};
+use crate::send::plan::{Check, Checked, Finished, Plan, Progress, Stop};
 
 /// Messages that are read ahead, beside those that wait for their patient or for another attempt.
 const READ_AHEAD: usize = 32;
@@ -37,86 +36,6 @@ const MOST_BYTES: usize = 16 << 20;
 /// Attempts of one message without a known outcome, when they may be made again at all.
 const MOST_DOUBTFUL: u32 = 5;
 
-/// How messages are sent.
-#[derive(Clone)]
-pub struct Plan {
-    /// Attempts under way at one time.
-    pub concurrency: usize,
-    /// Attempts begun in a second, at most.
-    pub rate: Option<NonZeroU32>,
-    /// When messages are sent; any time without.
-    pub window: Option<Window>,
-    /// Waits after failures.
-    pub back_off: BackOff,
-    /// Failures in a row, with a wait after each, that end the run; none: it goes on for ever.
-    pub stop_after: Option<u32>,
-    /// Whether what may have arrived is sent again.
-    pub resend: bool,
-    /// What judges messages before they are sent.
-    pub check: Option<Check>,
-    /// The time of the day where the sender is.
-    pub time: fn() -> NaiveTime,
-}
-
-/// Judges a message before it is sent.
-pub type Check = Arc<dyn Fn(&str) -> Checked + Send + Sync>;
-
-/// What a check says.
-#[derive(Debug, Default)]
-pub struct Checked {
-    /// What was found, for the person who mends it; empty: the message is sent.
-    pub refused: Option<String>,
-    /// Rules that found something that is at least a warning.
-    pub rules: Vec<&'static str>,
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    /// Messages that are done, earlier runs included.
-    pub done: u64,
-    /// Messages that were answered in this run.
-    pub answered: u64,
-    /// Messages that are refused, cannot be sent or are ambiguous.
-    pub problems: u64,
-    /// Nothing is sent until the window opens.
-    pub shut: bool,
-    /// Nothing is sent for so long, because nobody took anything.
-    pub away: Option<Duration>,
-}
-
-/// Why a run ended before everything was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Nobody took anything, again and again.
-    Away(String),
-    /// The journal cannot be written.
-    Journal(String),
-    /// It was told to.
-    Told,
-    /// Something is wrong with what we were given: address, certificates, credentials.
-    Ours(String),
-}
-
-/// How a run ended.
-#[derive(Debug, Default)]
-pub struct Finished {
-    /// Why it ended early.
-    pub stop: Option<Stop>,
-    /// Whether anything was answered.
-    pub answered: u64,
-    /// Messages whose bytes stood in the input before; they were sent once.
-    pub repeated: u64,
-    /// Messages that earlier runs have dealt with.
-    pub earlier: u64,
-    /// Messages of earlier runs that are not in the input any more.
-    pub unmet: usize,
-    /// Stretches of the input that are no messages.
-    pub problems: Vec<Problem>,
-    /// How many rules found something, by rule, when messages were checked.
-    pub rules: BTreeMap<&'static str, u64>,
-}
-
 /// One message on its way.
 struct Job {
     m: u32,
@@ -128,6 +47,21 @@ struct Job {
     attempts: u32,
     /// Attempts of this run without a known outcome.
     doubtful: u32,
+    /// When the last attempt began.
+    begun: Instant,
+}
+
+/// What failed since something was answered.
+#[derive(Default)]
+struct Failures {
+    /// Failures of this round.
+    row: usize,
+    /// Rounds, each followed by a wait.
+    rounds: u32,
+    /// When the last round was over; what was begun before belongs to it.
+    over: Option<Instant>,
+    /// Nothing begins before.
+    not_before: Option<Instant>,
 }
 
 /// An attempt that is over; none: the journal is lost.
@@ -146,10 +80,7 @@ pub struct Engine {
     behind: HashMap<u64, VecDeque<Job>>,
     running: JoinSet<Over>,
     held: (usize, usize),
-    /// Failures since something was answered, and rounds of them.
-    failures: (usize, u32),
-    /// Nothing begins before.
-    not_before: Option<Instant>,
+    failures: Failures,
     tell: watch::Sender<Progress>,
     progress: Progress,
     finished: Finished,
@@ -188,8 +119,7 @@ impl Engine {
             behind: HashMap::new(),
             running: JoinSet::new(),
             held: (0, 0),
-            failures: (0, 0),
-            not_before: None,
+            failures: Failures::default(),
             tell,
             progress: Progress::default(),
             finished: Finished::default(),
@@ -255,7 +185,7 @@ impl Engine {
             self.ready.push_back(entry.remove());
         }
         let due = self.delayed.first_key_value().map(|((at, _), _)| *at);
-        while !self.is_stopped() && self.running.len() < self.plan.concurrency {
+        while !self.is_stopped() && self.running.len() < self.most() {
             if self.ready.is_empty() {
                 return due;
             }
@@ -269,14 +199,19 @@ impl Engine {
         due.filter(|_| !self.is_stopped())
     }
 
+    /// Attempts under way at one time. After a round of failures one finds out whether somebody is there again.
+    const fn most(&self) -> usize {
+        if self.failures.rounds > 0 { 1 } else { self.plan.concurrency }
+    }
+
     /// How long nothing may begin.
     fn must_wait(&mut self, now: Instant) -> Option<Duration> {
-        let away = self.not_before.and_then(|at| at.checked_duration_since(now));
+        let away = self.failures.not_before.and_then(|at| at.checked_duration_since(now));
         self.progress.away = away.filter(|wait| !wait.is_zero());
         if self.progress.away.is_some() {
             return self.progress.away;
         }
-        self.not_before = None;
+        self.failures.not_before = None;
         let shut = self.plan.window.and_then(|window| window.shut_for((self.plan.time)()));
         self.progress.shut = shut.is_some();
         if let Some(shut) = shut {
@@ -316,7 +251,8 @@ impl Engine {
         let name = format!("{:07}-{}", m.saturating_add(1), file_word(&taken.control_id));
         let place = format!("message {} of {}, line {}", taken.number, taken.source, taken.line);
         let text = taken.text.as_deref().unwrap_or_default().into();
-        let job = Job { m, text, name, place, patient: taken.patient, attempts: 0, doubtful: 0 };
+        let (patient, begun) = (taken.patient, Instant::now());
+        let job = Job { m, text, name, place, patient, attempts: 0, doubtful: 0, begun };
         match (known, taken.text, checked.refused) {
             (Known::Doubtful { told, .. }, ..) if !self.plan.resend => {
                 if told {
@@ -351,6 +287,7 @@ impl Engine {
 
     fn attempt(&mut self, mut job: Job) {
         job.attempts += 1;
+        job.begun = Instant::now();
         let (journal, peer) = (self.journal.clone(), Arc::clone(&self.peer));
         let mut line = vec![];
         Line::Sending { m: job.m, at: Timestamp::now() }.write(&mut line);
@@ -389,7 +326,7 @@ impl Engine {
                 }
                 FailureClass::Transient => {
                     self.not_sent(&job, &failure);
-                    self.failed(&failure);
+                    self.failed(&job, &failure);
                     self.again(job, &failure);
                 }
                 FailureClass::Ambiguous | FailureClass::Poison => self.doubtful(job, &failure),
@@ -398,7 +335,7 @@ impl Engine {
     }
 
     fn answered(&mut self) {
-        self.failures = (0, 0);
+        self.failures = Failures::default();
         self.finished.answered += 1;
         self.progress.answered += 1;
     }
@@ -421,7 +358,7 @@ impl Engine {
 
     /// It may have arrived.
     fn doubtful(&mut self, mut job: Job, failure: &Failure) {
-        self.failed(failure);
+        self.failed(&job, failure);
         job.doubtful += 1;
         if self.plan.resend && job.doubtful < MOST_DOUBTFUL && !self.is_stopped() {
             // On disk it stays as being sent, which is what it is.
@@ -433,19 +370,25 @@ impl Engine {
     }
 
     /// An attempt failed. When all that is under way has failed, nothing begins for a while.
-    fn failed(&mut self, failure: &Failure) {
-        self.failures.0 += 1;
-        let alone = self.running.is_empty() && self.ready.is_empty();
-        if self.failures.0 < self.plan.concurrency && !alone {
+    fn failed(&mut self, job: &Job, failure: &Failure) {
+        if self.failures.over.is_some_and(|over| job.begun < over) {
             return;
         }
-        self.failures.0 = 0;
-        self.failures.1 += 1;
-        if self.plan.stop_after.is_some_and(|most| self.failures.1 >= most) {
-            self.finished.stop.get_or_insert(Stop::Away(failure.text.clone()));
+        self.failures.row += 1;
+        let alone = self.running.is_empty() && self.ready.is_empty();
+        if self.failures.row < self.most() && !alone {
+            return;
         }
+        self.failures.row = 0;
+        self.failures.rounds += 1;
+        if self.plan.stop_after.is_some_and(|most| self.failures.rounds >= most) {
+            self.finished.stop.get_or_insert_with(|| Stop::Away(failure.text.clone()));
+        }
+        let now = Instant::now();
         let wish = failure.retry_after.unwrap_or_default();
-        self.not_before = Some(Instant::now() + self.plan.back_off.wait(self.failures.1).max(wish));
+        let wait = self.plan.back_off.wait(self.failures.rounds).max(wish);
+        self.failures.over = Some(now);
+        self.failures.not_before = Some(now + wait);
     }
 
     /// A message is tried again after a wait of its own, unless it was tried too often in this run.

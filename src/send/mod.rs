@@ -5,7 +5,7 @@
 //! again. What was begun and has no answer is *ambiguous*: it is sent again only when its sender says so.
 //!
 //! `intake` reads, `book` knows what became of each message, `journal` writes it down, `engine` decides what is sent when
-//! (`pace`), `outcome` reads answers, `results` tells it all at the end; `watch` does it for a folder, again and again.
+//! (`plan`, `pace`), `outcome` reads answers, `results` tells it all at the end; `watch` does it for a folder, again and again.
 
 mod book;
 mod engine;
@@ -14,14 +14,16 @@ mod intake;
 mod journal;
 mod outcome;
 mod pace;
+mod plan;
 mod results;
 mod watch;
 
 pub use book::{Book, Head};
-pub use engine::{Check, Checked, Engine, Finished, Plan, Progress, Stop};
+pub use engine::Engine;
 pub use folder::{Folder, FolderError};
 pub use intake::{Problem, Source, count};
 pub use outcome::State;
 pub use pace::{BackOff, Window, WindowError};
+pub use plan::{Check, Checked, Finished, Plan, Progress, Stop};
 pub use results::{Account, ErrorCount, account};
 pub use watch::{Looks, Settled, Watched};

@@ -17,6 +17,9 @@ use crate::soap::SoapVersion;
 /// The environment variable that may hold the password.
 const PASSWORD: &str = "IZPORTAL_PASSWORD";
 
+/// What `--help` says of the password.
+const PASSWORD_HELP: &str = "File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal";
+
 /// Longest wait for a connection. Source: contract row 100.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -47,7 +50,7 @@ impl Soap {
 #[derive(Args, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Access {
-    /// Address of the SOAP service, such as https://iis.example.gov/IISService
+    /// Address of the SOAP service; https only
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
     /// username of the calls
@@ -56,8 +59,8 @@ pub(super) struct Access {
     /// facilityID of the calls
     #[arg(long, value_name = "ID")]
     pub(super) facility: Option<String>,
-    /// File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal
-    #[arg(long, value_name = "FILE")]
+    /// File that holds the password.
+    #[arg(long, value_name = "FILE", help = PASSWORD_HELP)]
     password_file: Option<PathBuf>,
     /// PEM file of the authority that the service's certificate is of; without it the system's authorities
     #[arg(long, value_name = "FILE")]
@@ -83,7 +86,7 @@ impl Access {
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
         // An error of TOML quotes the line; no line of this file is a secret, as no key of it takes one.
         let file: Self = toml::from_str(&text).map_err(|error| wrong(&error))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let at = |path: Option<PathBuf>| path.map(|path| folder.join(path));
         Ok(Self {
             url: self.url.or(file.url),

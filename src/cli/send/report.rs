@@ -1,5 +1,6 @@
 //! What a run says: how far it is, and how it ended.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -54,20 +55,20 @@ fn line(now: Progress, total: Option<u64>, window: Option<Window>, took: Duratio
         None => format!("{} messages", now.done),
     };
     if now.problems > 0 {
-        text.push_str(&format!(", {} to look at", now.problems));
+        let _ = write!(text, ", {} to look at", now.problems); // writing to a String does not fail
     }
     let rate = rate(now.answered, took);
-    text.push_str(&format!(", {rate} a second"));
+    let _ = write!(text, ", {rate} a second"); // as above
     if now.shut
         && let Some(window) = window
     {
-        text.push_str(&format!("; nothing is sent until {}", window.opens()));
+        let _ = write!(text, "; nothing is sent until {}", window.opens()); // as above
     } else if let Some(away) = now.away {
-        text.push_str(&format!("; nobody takes messages now, tried again in {} s", away.as_secs()));
+        let _ = write!(text, "; nobody takes messages now, tried again in {} s", away.as_secs()); // as above
     } else if let Some(left) = total.and_then(|total| total.checked_sub(now.done))
         && let Some(seconds) = left.checked_div(rate)
     {
-        text.push_str(&format!(", {} left", span(seconds)));
+        let _ = write!(text, ", {} left", span(seconds)); // as above
     }
     text
 }
@@ -136,7 +137,7 @@ impl Ending<'_> {
             "errors": self.account.errors,
             "rules": self.finished.rules,
             "problems": self.finished.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "stopped": self.finished.stop.as_ref().map(|stop| self.why(stop)),
+            "stopped": self.finished.stop.as_ref().map(|stop| Self::why(stop)),
             "exit_code": self.code(),
         })
     }
@@ -208,7 +209,7 @@ impl Ending<'_> {
         let folder = self.folder.display();
         let mut advice = vec![];
         if let Some(stop) = &self.finished.stop {
-            advice.push(format!("Stopped: {}.", self.why(stop)));
+            advice.push(format!("Stopped: {}.", Self::why(stop)));
         }
         let problems: u64 =
             State::ALL.iter().filter(|one| one.is_problem()).map(|one| self.account.of(*one)).sum();
@@ -233,7 +234,7 @@ impl Ending<'_> {
         advice
     }
 
-    fn why(&self, stop: &Stop) -> String {
+    fn why(stop: &Stop) -> String {
         match stop {
             Stop::Away(text) => format!("nobody took a message after several waits ({text})"),
             Stop::Journal(text) => format!("the journal could not be written ({text})"),

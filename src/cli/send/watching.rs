@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::cli::send::access::needed;
-use crate::cli::send::{ARCHIVES, Over, Place, Send};
+use crate::cli::send::inputs::ARCHIVES;
+use crate::cli::send::{Over, Place, Send};
 use crate::cli::{Failure, input, output, serve};
 use crate::domain::Timestamp;
 use crate::send::{Book, Folder, Head, Looks, Source, State, Stop, Watched};
@@ -36,7 +37,7 @@ impl Send {
         let mut looks = Looks::default();
         self.say(&format!("watching {}", dir.display()));
         while !*stop.borrow() {
-            let Some(inputs) = self.next(&watched, &mut looks)? else {
+            let Some(inputs) = Self::next(&watched, &mut looks)? else {
                 let mut stop = stop.clone();
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(self.every)) => {}
@@ -69,7 +70,7 @@ impl Send {
     }
 
     /// The files of the next run: of one that was broken off, or those that are whole now.
-    fn next(&self, watched: &Watched, looks: &mut Looks) -> Result<Option<Vec<PathBuf>>, Failure> {
+    fn next(watched: &Watched, looks: &mut Looks) -> Result<Option<Vec<PathBuf>>, Failure> {
         if Head::of(&watched.current())?.is_some() {
             return Ok(Some(vec![]));
         }
