@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("sites", "domain hl7 mail store validation"),
     ("paper", "domain"),
     ("portal", "domain gateway hl7 paper sites store validation"),
+    ("conformance", "client domain hl7 soap validation"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 
