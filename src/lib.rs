@@ -7,7 +7,7 @@
 //!  7  cli  app  server  config  telemetry    composition: knows everything, decides nothing
 //!  6  endpoint  portal  loopback             edges: HTTP in, HTTP out
 //!  5  gateway  sites  send                   what happens to messages | to Sites and people
-//!  4  backends  mail  hooks                  the outside world, by meaning
+//!  4  backends  conformance  mail  hooks     the outside world, by meaning
 //!  3  validation  store  client  paper       services: rules, SQL, SOAP over TLS, what is printed
 //!  2  domain                                 the words of the trade
 //!  1  hl7  soap                              wire formats
@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod sites;
 
 pub mod backends;
+pub mod conformance;
 pub mod hooks;
 pub mod mail;
 pub mod send;

@@ -5,12 +5,14 @@ mod admin;
 mod audit;
 mod check_config;
 mod codes;
+mod conformance;
 mod delivery;
 mod demo;
 mod input;
 mod mail;
 mod migrate;
 mod output;
+mod password;
 mod registry;
 mod rules;
 mod send;
@@ -46,6 +48,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Show the code tables that messages are judged by, and replace them
     Codes(codes::CodeTables),
+    /// Judge whether an endpoint keeps the CDC contract
+    Conformance(conformance::Conformance),
     /// Start with invented Sites and seven loopback registries, submit a first message, and keep serving
     Demo(demo::Demo),
     /// Explain a rule: what it asks, where it comes from, what a breach costs, how to mend it
@@ -172,6 +176,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Admin(admin) => admin.run().await.map(done),
             Command::CheckConfig(check) => check.run().map(done),
             Command::Codes(tables) => tables.run().map(done),
+            Command::Conformance(conformance) => conformance.run().await,
             Command::Demo(demo) => demo.run().await.map(done),
             Command::Explain(explain) => explain.run().map(done),
             Command::Migrate(migrate) => migrate.run().map(done),

@@ -158,7 +158,7 @@ phrases! {
 
 impl CallError {
     /// What happened to an HTTP request.
-    pub(super) fn of_http(error: &reqwest::Error) -> Self {
+    pub fn of_http(error: &reqwest::Error) -> Self {
         if find::<Refused>(error).is_some() {
             return Self::AddressRefused;
         }

@@ -22,7 +22,9 @@ pub use error::{CallError, FaultName, NotConnected, TlsRefusal, Unreadable};
 pub use hook::HookClient;
 pub use mllp::MllpClient;
 pub use soap::{Contract, SoapClient};
-pub use tls::{Pem, ServerKeyPin, TlsError, client_config, pinned_client_config};
+pub use tls::{
+    Pem, ServerKeyPin, TlsError, client_config, client_config_speaking, pinned_client_config,
+};
 
 /// Longest reply read, in bytes: a large query answer is about 3 MB. Source: features notes 3.4.
 const LONGEST_REPLY: usize = 8 * 1024 * 1024;

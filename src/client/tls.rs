@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
 use webpki::EndEntityCert;
 
@@ -67,12 +68,30 @@ pub fn client_config(
     ca: Option<&Path>,
     identity: Option<(&Path, &Path)>,
 ) -> Result<ClientConfig, TlsError> {
+    client_config_speaking(rustls::DEFAULT_VERSIONS, ca, identity)
+}
+
+/// The same with these versions of TLS alone.
+pub fn client_config_speaking(
+    versions: &[&'static SupportedProtocolVersion],
+    ca: Option<&Path>,
+    identity: Option<(&Path, &Path)>,
+) -> Result<ClientConfig, TlsError> {
     let identity = identity.map(|(chain, key)| (Pem::File(chain), Pem::File(key)));
-    pinned_client_config(ca.map(Pem::File), identity, None)
+    configured(versions, ca.map(Pem::File), identity, None)
 }
 
 /// The same; with a pin the server must have that key, too.
 pub fn pinned_client_config(
+    ca: Option<Pem<'_>>,
+    identity: Option<(Pem<'_>, Pem<'_>)>,
+    pin: Option<ServerKeyPin>,
+) -> Result<ClientConfig, TlsError> {
+    configured(rustls::DEFAULT_VERSIONS, ca, identity, pin)
+}
+
+fn configured(
+    versions: &[&'static SupportedProtocolVersion],
     ca: Option<Pem<'_>>,
     identity: Option<(Pem<'_>, Pem<'_>)>,
     pin: Option<ServerKeyPin>,
@@ -88,7 +107,7 @@ pub fn pinned_client_config(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = Arc::new(roots);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .with_root_certificates(Arc::clone(&roots));
     let mut config = match identity {
         Some((chain, key)) => {

@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("store", "domain"),
     ("client", "domain soap"),
     ("backends", "client domain hl7 soap"),
+    ("conformance", "client domain hl7 soap validation"),
     ("gateway", "backends client domain hl7 store validation"),
     ("hooks", "client domain store"),
     ("mail", "domain store"),

@@ -13,6 +13,9 @@
 //! - `clients`: the recorded shapes of real client stacks
 //! - `clients_console`: the clients of a Sending Facility: its numbers, links changed by the dozen
 //! - `codes`: code tables are checked, loaded, listed, and taken by the service
+//! - `conformance`: the whole suite against our own service
+//! - `conformance_cli`: the command as a tester runs it: reports, presets, exit codes, the examples of its help
+//! - `conformance_matrix`: each rule has a defect that it alone finds
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
@@ -76,6 +79,9 @@ mod cli;
 mod clients;
 mod clients_console;
 mod codes;
+mod conformance;
+mod conformance_cli;
+mod conformance_matrix;
 mod corpus;
 mod crash;
 mod credentials;

@@ -1,21 +1,15 @@
 //! Where messages go and as whom: from the command line, a settings file, and for the password never from the command line.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::backends::{Dialect, Peer};
-use crate::cli::Failure;
+use crate::cli::{Failure, password};
 use crate::client::{Account, Egress, Reach, client_config};
-use crate::domain::Password;
 use crate::soap::SoapVersion;
-
-/// The environment variable that may hold the password.
-const PASSWORD: &str = "IZPORTAL_PASSWORD";
 
 /// What `--help` says of the password.
 const PASSWORD_HELP: &str = "File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal";
@@ -116,7 +110,7 @@ impl Access {
         let tls = client_config(self.ca.as_deref(), identity).map_err(Failure::usage)?;
         let account = Account {
             username: username.to_owned(),
-            password: self.password(username)?,
+            password: password::read(self.password_file.as_deref(), username)?.into(),
             facility_id: facility.to_owned(),
         };
         // Whoever runs this names the address: it may be inside of their own network.
@@ -129,25 +123,6 @@ impl Access {
         Peer::new(Dialect::Cdc2011 { endpoint: url.to_owned(), version, account, reach })
             .map_err(|error| Failure::usage(format!("--url {url}: {error}")))
     }
-
-    /// The password: of the file, the environment or whoever sits at the terminal.
-    fn password(&self, username: &str) -> Result<Password, Failure> {
-        let text = if let Some(path) = &self.password_file {
-            std::fs::read_to_string(path).map_err(|error| {
-                Failure::usage(format!("--password-file {}: {error}", path.display()))
-            })?
-        } else if let Some(text) = std::env::var_os(PASSWORD) {
-            text.into_string()
-                .map_err(|_other| Failure::usage(format!("{PASSWORD} is not UTF-8")))?
-        } else {
-            asked(username)?
-        };
-        let text = text.trim_end_matches(['\r', '\n']).to_owned();
-        if text.is_empty() {
-            return Err(Failure::usage("the password is empty"));
-        }
-        Ok(Password::from(text))
-    }
 }
 
 /// A value without which nothing can be done.
@@ -155,43 +130,4 @@ pub(super) fn needed<'v>(value: Option<&'v str>, option: &str) -> Result<&'v str
     value.filter(|value| !value.trim().is_empty()).ok_or_else(|| {
         Failure::usage(format!("{option} is missing; name it here or in a --settings file"))
     })
-}
-
-/// Asks for a password on the terminal, which does not show it.
-fn asked(username: &str) -> Result<String, Failure> {
-    let without = format!(
-        "there is no password: name a file that holds it (--password-file FILE), or put it into {PASSWORD}"
-    );
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(without));
-    }
-    let _hidden = Hidden::begin().ok_or_else(|| Failure::usage(&without))?;
-    let mut terminal = std::io::stderr();
-    let _ = write!(terminal, "Password of {username}: "); // who sees no question does not answer
-    let mut text = String::new();
-    std::io::stdin().lock().read_line(&mut text)?;
-    let _ = writeln!(terminal);
-    Ok(text)
-}
-
-/// A terminal that does not show what is typed, until this is dropped.
-struct Hidden;
-
-impl Hidden {
-    fn begin() -> Option<Self> {
-        stty("-echo").then_some(Self)
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        stty("echo");
-    }
-}
-
-/// Sets the terminal that is standard input; whether it could be set.
-fn stty(setting: &str) -> bool {
-    let mut command = Command::new("stty");
-    command.arg(setting).stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }

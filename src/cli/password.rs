@@ -1,0 +1,55 @@
+//! Passwords for commands that call somebody: from a file, the environment or the terminal, never from the command line.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::cli::Failure;
+
+/// The environment variable that may hold the password.
+pub(super) const VARIABLE: &str = "IZPORTAL_PASSWORD";
+
+/// The password of a user.
+pub(super) fn read(file: Option<&Path>, username: &str) -> Result<String, Failure> {
+    let text = match (file, std::env::var_os(VARIABLE)) {
+        (Some(path), _) => std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("--password-file {}: {error}", path.display()))
+        })?,
+        (None, Some(text)) => text
+            .into_string()
+            .map_err(|_other| Failure::usage(format!("{VARIABLE} is not UTF-8")))?,
+        (None, None) => asked(username)?,
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(Failure::usage("the password is empty"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Asks for it where somebody sits at a terminal, which does not show it.
+fn asked(username: &str) -> Result<String, Failure> {
+    let nowhere = || {
+        Failure::usage(format!(
+            "there is no password: name a file that holds it (--password-file FILE), or put it into {VARIABLE}"
+        ))
+    };
+    if !std::io::stdin().is_terminal() || !stty("-echo") {
+        return Err(nowhere());
+    }
+    let mut terminal = std::io::stderr();
+    let _ = write!(terminal, "Password of {username}: "); // who sees no question does not answer
+    let mut text = String::new();
+    let read = std::io::stdin().lock().read_line(&mut text);
+    stty("echo");
+    let _ = writeln!(terminal);
+    read?;
+    Ok(text)
+}
+
+/// Sets the terminal that is standard input; whether it could be set.
+fn stty(setting: &str) -> bool {
+    let mut command = Command::new("stty");
+    command.arg(setting).stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
