@@ -23,7 +23,7 @@ use crate::store::schema::{diagnostic, message, site, site_link};
 use crate::store::{Directory, Store, StoreError};
 
 /// Messages of one step when only some of them fit.
-const STEP: i64 = 2_000;
+const STEP: i64 = 1_000;
 
 /// The least number of messages of one step.
 const LEAST_STEP: i64 = 100;
@@ -137,7 +137,13 @@ impl Store {
                 MessagesOf::Staff(scope, None) => (Walks::All, scope.clone()),
             };
             let look = Look { walks, scope, directory, search, above };
-            look.page(conn, below, page, || begun.elapsed() < patience)
+            // Another step takes about as long as the last one.
+            let (mut last, end) = (begun, begun + patience);
+            look.page(conn, below, page, || {
+                let now = Instant::now();
+                let step = now - std::mem::replace(&mut last, now);
+                now + step < end
+            })
         })
         .await
     }
@@ -260,7 +266,7 @@ impl Look {
         conn: &mut DbConnection,
         mut below: MessageId,
         page: i64,
-        is_patient: impl Fn() -> bool,
+        mut is_patient: impl FnMut() -> bool,
     ) -> Result<MessagePage, StoreError> {
         let whole = usize::try_from(page).unwrap_or(0);
         let mut messages: Vec<MessageRecord> = vec![];

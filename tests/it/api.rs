@@ -392,6 +392,9 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) -> Result
         let found = document.pointer(name.trim_start_matches('#'));
         return check(document, found.ok_or_else(|| format!("{place}: no {name}"))?, value, place);
     }
+    if let Some(parts) = schema["allOf"].as_array() {
+        return check(document, &together(document, parts), value, place);
+    }
     if let Some(several) = schema["oneOf"].as_array() {
         let fit = several.iter().filter(|one| check(document, one, value, place).is_ok()).count();
         return if fit == 1 {
@@ -436,4 +439,16 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) -> Result
         check(document, inner, value, &format!("{place}.{name}"))?;
     }
     Ok(())
+}
+
+/// The fields of several objects as one.
+fn together(document: &Value, parts: &[Value]) -> Value {
+    let (mut properties, mut required) = (serde_json::Map::new(), vec![]);
+    for part in parts {
+        let named = part["$ref"].as_str().map(|name| name.trim_start_matches('#'));
+        let part = named.map_or(part, |name| document.pointer(name).unwrap());
+        properties.extend(part["properties"].as_object().unwrap().clone());
+        required.extend(part["required"].as_array().into_iter().flatten().cloned());
+    }
+    json!({"type": "object", "properties": properties, "required": required})
 }

@@ -134,7 +134,7 @@ async fn a_rare_search_stops_when_patience_ends_and_goes_on_from_there() {
         assert!(page.messages.is_empty());
         before = page.before;
     };
-    assert_eq!((found.len(), steps), (1, 6));
+    assert_eq!((found.len(), steps), (1, 12));
 
     let person = clinic.representative(organization).await;
     let page = person.browser.visit(&at(organization, "/messages?state=review")).await;
