@@ -55,6 +55,9 @@ pub(super) struct Run {
     quiet: bool,
 }
 
+/// A report in a format.
+type Written = fn(&Report) -> String;
+
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let settings = match (&self.preset, &self.presets) {
