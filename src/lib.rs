@@ -6,7 +6,7 @@
 //! ```text
 //!  7  cli  app  server  config  telemetry    composition: knows everything, decides nothing
 //!  6  endpoint  portal  loopback             edges: HTTP in, HTTP out
-//!  5  gateway  sites                         what happens to messages | to Sites and people
+//!  5  gateway  sites  send                   what happens to messages | to Sites and people
 //!  4  backends  conformance  mail  hooks     the outside world, by meaning
 //!  3  validation  store  client  paper       services: rules, SQL, SOAP over TLS, what is printed
 //!  2  domain                                 the words of the trade
@@ -24,6 +24,7 @@ pub mod loopback;
 pub mod portal;
 
 pub mod gateway;
+pub mod send;
 pub mod sites;
 
 pub mod backends;

@@ -18,6 +18,7 @@
 )]
 
 mod client;
+mod many;
 mod queue;
 mod service;
 mod slow;
@@ -43,6 +44,7 @@ cargo bench --features postgres --bench load -- [--seconds N] [--connections N] 
 
 The queue alone:           cargo bench --bench load -- --only q,l
 The slow region alone:     cargo bench --bench load -- --only s,x
+izportal send alone:       cargo bench --bench load -- --only n,m
 
 Cases:
 ";
@@ -72,6 +74,7 @@ fn options() -> Options {
                 cases
                     .chain(QUEUES)
                     .chain(OUTAGES)
+                    .chain(SENDS)
                     .for_each(|(name, what)| println!("  {name:2}  {what}"));
                 std::process::exit(0);
             }
@@ -169,6 +172,12 @@ const OUTAGES: [(&str, &str); 2] = [
     ("x", "the same while the other one answers each call with HTTP 503"),
 ];
 
+/// What `izportal send` does.
+const SENDS: [(&str, &str); 2] = [
+    ("n", "10,000 messages by izportal send, beside the load tool with as many connections"),
+    ("m", "memory of izportal send for 1 GiB of messages, to a fixed reply"),
+];
+
 /// One row of the table.
 struct Row {
     name: &'static str,
@@ -199,6 +208,9 @@ fn main() {
     }
     for (name, what) in OUTAGES.into_iter().filter(|(name, _)| wanted(name)) {
         slow::measure(&runtime, name, what);
+    }
+    for (name, what) in SENDS.into_iter().filter(|(name, _)| wanted(name)) {
+        many::measure(&runtime, (name, what), options.connections);
     }
     if !CASES.iter().any(|case| wanted(case.name)) {
         return;

@@ -137,6 +137,11 @@ impl Service {
         self.dir.path().join("data/tls/ca.pem")
     }
 
+    /// A folder for files of a measurement; it goes with the service.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
     /// Submissions of the neighbour, to another region.
     pub(crate) fn neighbours_request(&self) -> Request {
         let Request { bytes, expect, .. } = self.request("submit");

@@ -6,6 +6,7 @@ use crate::domain::{Failure, FailureClass};
 impl From<CallError> for Failure {
     fn from(fact: CallError) -> Self {
         let retry_after = match fact {
+            CallError::NotNow { retry_after } => Some(retry_after),
             CallError::Status { retry_after, .. } => retry_after,
             _ => None,
         };
@@ -16,7 +17,9 @@ impl From<CallError> for Failure {
 fn class(fact: &CallError) -> FailureClass {
     use FailureClass::{Ambiguous, Ours, Sender, Transient};
     match fact {
-        CallError::FolderUnavailable(_) | CallError::NotConnected(_) => Transient,
+        CallError::FolderUnavailable(_) | CallError::NotConnected(_) | CallError::NotNow { .. } => {
+            Transient
+        }
         CallError::AddressRefused
         | CallError::FolderRefused(_)
         | CallError::Settings(_)
@@ -61,6 +64,7 @@ mod tests {
             (CallError::NotConnected(NotConnected::TimedOut), Transient),
             (CallError::NotConnected(NotConnected::BrokenOff), Transient),
             (CallError::FolderUnavailable("there is no room"), Transient),
+            (CallError::NotNow { retry_after: Duration::from_mins(1) }, Transient),
             (status(429), Transient),
             (status(503), Transient),
             (CallError::AddressRefused, Ours),

@@ -223,6 +223,38 @@ impl Backends {
     }
 }
 
+/// A service alone, for whoever has an account there and sends to it directly: no region, no rewritten header.
+pub struct Peer(Adapter);
+
+impl Peer {
+    /// The service at the other end of a dialect.
+    ///
+    /// # Errors
+    /// When its address or TLS settings cannot be used.
+    pub fn new(dialect: Dialect) -> Result<Self, CallError> {
+        Adapter::of(dialect).map(Self)
+    }
+
+    /// Sends one message and waits for the answer.
+    ///
+    /// # Errors
+    /// Classed as for [`Backends::send`].
+    pub async fn send(&self, hl7: &str) -> Result<RegistryReply, Failure> {
+        Ok(self.0.deliver(hl7).await?)
+    }
+
+    /// Whether a service answers there, whatever it says to a connectivityTest.
+    ///
+    /// # Errors
+    /// Classed as for [`Backends::send`].
+    pub async fn reach(&self) -> Result<(), Failure> {
+        match self.0.probe().await {
+            Ok(()) | Err(CallError::Fault(_) | CallError::Unreadable(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Adapter {
     fn of(dialect: Dialect) -> Result<Self, CallError> {
         Ok(match dialect {

@@ -10,7 +10,7 @@ const ENDINGS: [&str; 10] =
     ["hl7", "txt", "er7", "msg", "dat", "vxu", "qbp", "rsp", "ack", "hl7v2"];
 
 /// What stands for standard input on the command line.
-const STANDARD: &str = "-";
+pub(super) const STANDARD: &str = "-";
 
 /// Where messages come from.
 pub(super) enum Input {
@@ -44,6 +44,14 @@ impl Input {
 
 /// The inputs that a command line names, in its order and by name within a folder; and what is wrong with it.
 pub(super) fn gather(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>), Failure> {
+    gather_with(named, &[])
+}
+
+/// The same with files of more endings.
+pub(super) fn gather_with(
+    named: &[PathBuf],
+    more: &[&str],
+) -> Result<(Vec<Input>, Vec<String>), Failure> {
     if named.is_empty() {
         if std::io::stdin().is_terminal() {
             return Err(Failure::usage("no FILE is named and nothing is piped in; see --help"));
@@ -56,9 +64,9 @@ pub(super) fn gather(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>), Fai
             inputs.push(Input::Standard);
         } else if path.is_dir() {
             let before = inputs.len();
-            folder(path, &mut inputs, &mut problems);
+            folder(path, more, &mut inputs, &mut problems);
             if inputs.len() == before {
-                let endings = ENDINGS.join(" *.");
+                let endings = [&ENDINGS, more].concat().join(" *.");
                 problems.push(format!("{}: no file like *.{endings} in it", path.display()));
             }
         } else {
@@ -69,7 +77,7 @@ pub(super) fn gather(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>), Fai
 }
 
 /// The files below a folder by name. Links to folders are not followed, so that none is read twice or for ever.
-fn folder(folder: &Path, inputs: &mut Vec<Input>, problems: &mut Vec<String>) {
+fn folder(folder: &Path, more: &[&str], inputs: &mut Vec<Input>, problems: &mut Vec<String>) {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => return problems.push(format!("{}: {error}", folder.display())),
@@ -82,14 +90,16 @@ fn folder(folder: &Path, inputs: &mut Vec<Input>, problems: &mut Vec<String>) {
             continue;
         }
         if path.is_dir() && !path.is_symlink() {
-            self::folder(&path, inputs, problems);
-        } else if path.is_file() && has_ending(&path) {
+            self::folder(&path, more, inputs, problems);
+        } else if path.is_file() && has_ending(&path, more) {
             inputs.push(Input::File(path));
         }
     }
 }
 
-fn has_ending(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ENDINGS.iter().any(|one| ending.eq_ignore_ascii_case(one)))
+/// Whether a file's name ends as those of messages do, or in one of these ways.
+pub(super) fn has_ending(path: &Path, more: &[&str]) -> bool {
+    path.extension().is_some_and(|ending| {
+        ENDINGS.iter().chain(more).any(|one| ending.eq_ignore_ascii_case(one))
+    })
 }

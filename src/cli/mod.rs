@@ -15,6 +15,7 @@ mod output;
 mod password;
 mod registry;
 mod rules;
+mod send;
 mod serve;
 mod validate;
 
@@ -57,6 +58,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// List the rules that messages are judged by
     Rules(rules::Rules),
+    /// Send many messages to one endpoint, unattended, and account for each of them
+    Send(Box<send::Send>),
     /// Serve the Gateway
     Serve(serve::Serve),
     /// Judge messages as the Gateway would, without sending them
@@ -178,6 +181,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Explain(explain) => explain.run().map(done),
             Command::Migrate(migrate) => migrate.run().map(done),
             Command::Rules(rules) => rules.run().map(done),
+            Command::Send(send) => send.run().await,
             Command::Serve(serve) => serve.run().await.map(done),
             Command::Validate(validate) => validate.run(),
         }

@@ -25,6 +25,16 @@ pub(super) fn problem(text: &str) {
     let _ = writeln!(std::io::stderr(), "izportal: {text}"); // as above
 }
 
+/// Says something to standard error that is no problem.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}"); // as above
+}
+
+/// Whether standard error is a terminal.
+pub(super) fn is_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
 /// Prints one thing or a list of things.
 pub(super) fn show<T: Serialize>(format: Format, thing: &T) {
     let Ok(value) = serde_json::to_value(thing) else {

@@ -33,6 +33,12 @@ pub enum CallError {
     /// Nothing was sent.
     #[error("no connection: {0}")]
     NotConnected(NotConnected),
+    /// A SOAP fault that says who receives cannot take anything now, and when to come again.
+    #[error("a SOAP fault: not now, try again later")]
+    NotNow {
+        /// How long the other side asks us to wait.
+        retry_after: Duration,
+    },
     /// What we were told to do cannot be done.
     #[error("{0}")]
     Settings(String),

@@ -7,7 +7,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use crate::client::error::retry_after;
 use crate::client::{Account, Address, CallError, FaultName, LONGEST_REPLY, Reach, Unreadable};
 use crate::soap::{
-    Limits, OperationName, Response, SoapVersion, To, connectivity_test_request,
+    Limits, OperationName, RemoteFault, Response, SoapVersion, To, connectivity_test_request,
     connectivity_test_request_2014, read_response, submit_single_message_request,
     submit_single_message_request_2014,
 };
@@ -120,11 +120,21 @@ impl SoapClient {
             return Err(failed);
         }
         let bytes = bounded(response).await?;
-        read_response(&bytes, &Limits::default()).map_err(|_error| match status {
-            200 => CallError::Unreadable(instead_of_soap(&bytes)),
-            _ => failed,
-        })
+        match (read_response(&bytes, &Limits::default()), retry_after) {
+            // Source: our own contract (4010, 4011, 4030). Who asks for the same message again has not kept it.
+            (Ok(Response::Fault(fault)), Some(retry_after)) if is_receivers(&fault) => {
+                Err(CallError::NotNow { retry_after })
+            }
+            (Ok(response), _) => Ok(response),
+            (Err(_), _) if status == 200 => Err(CallError::Unreadable(instead_of_soap(&bytes))),
+            (Err(_), _) => Err(failed),
+        }
     }
+}
+
+/// Whether a fault is about who receives, in either version of SOAP.
+fn is_receivers(fault: &RemoteFault) -> bool {
+    matches!(fault.code_value.as_str(), "Receiver" | "Server")
 }
 
 /// The body of a response, unless it is longer than [`LONGEST_REPLY`].

@@ -59,7 +59,7 @@ pub enum BatchError {
 
 /// The messages of a file in their order, and what was skipped. Time is linear in the bytes, and nothing is copied.
 pub fn split(bytes: &[u8]) -> Parts<'_> {
-    Parts { bytes, lines: Lines { bytes, at: 0, number: 1 }, open: None, state: State::Start }
+    Parts { bytes, lines: Lines::of(bytes), open: None, state: State::Start }
 }
 
 /// The iterator of [`split`].
@@ -115,6 +115,11 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// How many line ends were passed.
+    pub(super) fn line_ends(&self) -> usize {
+        self.lines.ends()
+    }
+
     /// Takes a line; gives what is complete by it.
     fn line(&mut self, line: &Line) -> Option<Result<Part<'a>, BatchError>> {
         let text = slice(self.bytes, line.text.clone());
@@ -173,19 +178,31 @@ impl<'a> Parts<'a> {
 }
 
 /// A line.
-struct Line {
+pub(super) struct Line {
     /// Without its end, and without blanks and framing characters in front.
-    text: Range<usize>,
+    pub(super) text: Range<usize>,
     /// Behind its CR, LF or CR LF; in front of FS.
-    end: usize,
+    pub(super) end: usize,
     number: usize,
 }
 
 /// Lines by CR, LF, CR LF, and MLLP's FS, which ends a message and does not count as a line.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
     number: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of bytes that begin with a line.
+    pub(super) const fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, number: 1 }
+    }
+
+    /// How many line ends were passed.
+    pub(super) const fn ends(&self) -> usize {
+        self.number - 1
+    }
 }
 
 impl Iterator for Lines<'_> {
@@ -214,7 +231,7 @@ impl Iterator for Lines<'_> {
 }
 
 /// Whether a line is MSH, perhaps behind a literal CDATA mark.
-fn begins_a_message(text: &[u8]) -> bool {
+pub(super) fn begins_a_message(text: &[u8]) -> bool {
     let inner = text.strip_prefix(CDATA_START).unwrap_or(text);
     begins_with(slice(inner, leading_blanks(inner)..inner.len()), b"MSH")
 }

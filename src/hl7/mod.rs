@@ -3,7 +3,7 @@
 //! Covered is what a gateway needs of the CDC/AIRA *HL7 Version 2.5.1 Implementation Guide for Immunization Messaging*
 //! 1.5: delimiters and escapes, one message as byte spans ([`Message`]), the message header ([`Header`]), the few data
 //! types that headers and routing use, error locations ([`Location`]), the Z23 acknowledgement ([`Ack`]), the tolerant
-//! reading of a registry's answer ([`Reply`]) and a file as its messages ([`split`]). Not covered: judging the content of
+//! reading of a registry's answer ([`Reply`]) and a file as its messages ([`split`]; [`Stream`] for one of any length). Not covered: judging the content of
 //! a message.
 //!
 //! The rule of the module: bytes of a message are never changed and never copied, and no `Debug` shows them. It imports
@@ -20,6 +20,7 @@ mod message;
 mod path;
 mod query_reply;
 mod reply;
+mod stream;
 mod tables;
 mod view;
 
@@ -34,6 +35,7 @@ pub use self::message::{MAXIMUM_SEGMENTS, Message, ParseError};
 pub use self::path::{Human, Location, LocationError, SegmentName};
 pub use self::query_reply::Query;
 pub use self::reply::{Reply, ReplyError, ReplyKind, Verdict};
+pub use self::stream::{Stream, StreamError, Streamed};
 pub use self::tables::{AckCode, ApplicationError, ErrorCode, MessageKind, ProcessingId, Severity};
 pub use self::view::{Component, Field, Repetition, Segment, Subcomponent, Value};
 

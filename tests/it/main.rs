@@ -46,6 +46,8 @@
 //! - `queue`: order, failure classes, breaker, pause, drain, maintenance, review
 //! - `registry`: the loopback registry misbehaves as it is told
 //! - `routing`: Site, region, environment; refusals with their ERR
+//! - `send`: many messages by `izportal send`: input, answers, resuming, order, what it says
+//! - `send_unattended`: `izportal send` killed at random, and watching a folder
 //! - `staff`: what waits is decided, accounts are helped, and who may do it
 //! - `status_letters`: letters about Sites, each once, as their readers chose, nothing of a patient in any
 //! - `store`: migrations, what is written is read back, backup, keys
@@ -113,6 +115,8 @@ mod queue;
 mod registration;
 mod registry;
 mod routing;
+mod send;
+mod send_unattended;
 mod staff;
 mod status_letters;
 mod store;

@@ -1,5 +1,6 @@
 //! `izportal demo`: an installation of invented Sites with a first real submission, which then keeps serving.
 
+mod outbox;
 mod people;
 
 use std::io::Write as _;
@@ -11,6 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::app::{App, Base, Role};
+use crate::cli::demo::outbox::Outbox;
 use crate::cli::demo::people::{Person, invite_people};
 use crate::cli::{Failure, admin, output, serve};
 use crate::client::{Account, Contract, Egress, Reach, SoapClient, client_config};
@@ -156,7 +158,8 @@ impl Demo {
         first_submission(&app, first).await?;
         let request = self.data_dir.join("request.xml");
         write_request(&app, &request, first)?;
-        announce(&app, &senders, &people, &request);
+        let outbox = Outbox::write(&self.data_dir.join("send"), &app, first)?;
+        announce(&app, &senders, &people, (&request, &outbox));
         if let Some(path) = &self.ready_file {
             write_ready(path, &app, senders, people)?;
         }
@@ -346,7 +349,7 @@ fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(app: &App, senders: &[Sender], people: &[Person], request: &Path) {
+fn announce(app: &App, senders: &[Sender], people: &[Person], (request, outbox): (&Path, &Outbox)) {
     let endpoint = app.endpoint();
     let ca = app.ca.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     output::line("");
@@ -387,6 +390,12 @@ fn announce(app: &App, senders: &[Sender], people: &[Person], request: &Path) {
     output::line(&format!(
         "  curl --cacert {ca} -H 'Content-Type: application/soap+xml' --data-binary @{} {endpoint}",
         request.display()
+    ));
+    output::line("Send many at once:");
+    output::line(&format!(
+        "  izportal send --settings {} {}",
+        outbox.settings.display(),
+        outbox.messages.display()
     ));
     output::line("");
     output::line("Serving; Ctrl-C stops.");

@@ -33,17 +33,7 @@ impl ServeTrial {
     pub(super) fn password(&self) -> Result<(Password, PathBuf), Failure> {
         let path = match &self.password_file {
             Some(path) => path.clone(),
-            None => {
-                let path = self.dir.join("password.txt");
-                if !path.exists() {
-                    let made = Password::generate(&SystemRandom::new())
-                        .map_err(|_none| Failure::failed("the system gives no randomness"))?;
-                    let write = |mut file: std::fs::File| writeln!(file, "{}", made.reveal());
-                    let written = private_file(&path).and_then(write);
-                    written.map_err(|error| unusable(&path, &error))?;
-                }
-                path
-            }
+            None => self.made_password()?,
         };
         let text = std::fs::read_to_string(&path).map_err(|error| unusable(&path, &error))?;
         let text = text.trim_end_matches(['\r', '\n']).to_owned();
@@ -51,6 +41,19 @@ impl ServeTrial {
             return Err(unusable(&path, &"there is no password in it"));
         }
         Ok((Password::from(text), path))
+    }
+
+    /// The file with a password that is made at first start and stays.
+    fn made_password(&self) -> Result<PathBuf, Failure> {
+        let path = self.dir.join("password.txt");
+        if !path.exists() {
+            let made = Password::generate(&SystemRandom::new())
+                .map_err(|_none| Failure::failed("the system gives no randomness"))?;
+            let write = |mut file: std::fs::File| writeln!(file, "{}", made.reveal());
+            let written = private_file(&path).and_then(write);
+            written.map_err(|error| unusable(&path, &error))?;
+        }
+        Ok(path)
     }
 
     /// The TLS settings, and the authority to trust when it was made here.
@@ -141,12 +144,14 @@ impl ServeTrial {
 
     /// Writes the reports that were asked for.
     pub(super) fn write(&self, all: &Report) -> Result<(), Failure> {
-        let kinds: [(_, fn(&Report) -> String); 3] =
-            [(&self.json, report::json), (&self.junit, report::junit), (&self.html, report::html)];
-        for (path, write) in kinds {
-            if let Some(path) = path {
-                write_whole(path, &write(all), false)?;
-            }
+        if let Some(path) = &self.json {
+            write_whole(path, &report::json(all), false)?;
+        }
+        if let Some(path) = &self.junit {
+            write_whole(path, &report::junit(all), false)?;
+        }
+        if let Some(path) = &self.html {
+            write_whole(path, &report::html(all), false)?;
         }
         Ok(())
     }
