@@ -141,7 +141,7 @@ impl Ending<'_> {
             "errors": self.account.errors,
             "rules": self.finished.rules,
             "problems": self.finished.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "stopped": self.finished.stop.as_ref().map(|stop| Self::why(stop)),
+            "stopped": self.finished.stop.as_ref().map(Self::why),
             "exit_code": self.code(),
         })
     }
