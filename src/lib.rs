@@ -24,13 +24,13 @@ pub mod loopback;
 pub mod portal;
 
 pub mod gateway;
+pub mod send;
 pub mod sites;
 
 pub mod backends;
 pub mod conformance;
 pub mod hooks;
 pub mod mail;
-pub mod send;
 
 pub mod client;
 pub mod paper;

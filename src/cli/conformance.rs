@@ -3,6 +3,7 @@
 mod compare;
 mod list;
 mod run;
+mod serve;
 mod settings;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     List(list::List),
     /// Run cases against an endpoint and report
     Run(Box<run::Run>),
+    /// Listen as a registry would, judge each call of a sender, and answer as asked
+    Serve(Box<serve::ServeTrial>),
     /// Show a case: its story, what is sent, what is expected and why
     Show(list::Show),
 }
@@ -42,6 +45,7 @@ impl Conformance {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Run(run) => run.run().await,
+            Command::Serve(serve) => serve.run().await,
             Command::Show(show) => show.run(),
         }
     }

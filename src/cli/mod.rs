@@ -48,7 +48,7 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Show the code tables that messages are judged by, and replace them
     Codes(codes::CodeTables),
-    /// Judge whether an endpoint keeps the CDC contract
+    /// Judge whether an endpoint, or a sender of messages, keeps the CDC contract
     Conformance(conformance::Conformance),
     /// Start with invented Sites and seven loopback registries, submit a first message, and keep serving
     Demo(demo::Demo),

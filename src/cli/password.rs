@@ -1,8 +1,7 @@
 //! Passwords for commands that call somebody: from a file, the environment or the terminal, never from the command line.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::cli::Failure;
 
@@ -34,22 +33,9 @@ fn asked(username: &str) -> Result<String, Failure> {
             "there is no password: name a file that holds it (--password-file FILE), or put it into {VARIABLE}"
         ))
     };
-    if !std::io::stdin().is_terminal() || !stty("-echo") {
+    // Messages may be piped in; the terminal is asked all the same.
+    if !std::io::stderr().is_terminal() {
         return Err(nowhere());
     }
-    let mut terminal = std::io::stderr();
-    let _ = write!(terminal, "Password of {username}: "); // who sees no question does not answer
-    let mut text = String::new();
-    let read = std::io::stdin().lock().read_line(&mut text);
-    stty("echo");
-    let _ = writeln!(terminal);
-    read?;
-    Ok(text)
-}
-
-/// Sets the terminal that is standard input; whether it could be set.
-fn stty(setting: &str) -> bool {
-    let mut command = Command::new("stty");
-    command.arg(setting).stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    rpassword::prompt_password(format!("Password of {username}: ")).map_err(|_error| nowhere())
 }

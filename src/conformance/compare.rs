@@ -63,19 +63,15 @@ impl Comparison {
         let was_run = change.before.is_some_and(|one| one != Verdict::Skipped);
         let is_run = change.after.is_some_and(|one| one != Verdict::Skipped);
         let passed = |verdict| verdict == Some(Verdict::Passed);
+        let (had_passed, has_passed) = (passed(change.before), passed(change.after));
         match (was_run, is_run) {
-            (false, false) => self.same += 1,
             (false, true) => self.new.push(change),
             (true, false) => self.gone.push(change),
-            (true, true) if passed(change.before) && !passed(change.after) => {
-                self.worse.push(change);
-            }
-            (true, true) if !passed(change.before) && passed(change.after) => {
-                self.better.push(change);
-            }
+            (true, true) if had_passed && !has_passed => self.worse.push(change),
+            (true, true) if !had_passed && has_passed => self.better.push(change),
             (true, true) if !change.broken.is_empty() => self.worse.push(change),
             (true, true) if !change.mended.is_empty() => self.better.push(change),
-            (true, true) => self.same += 1,
+            (false, false) | (true, true) => self.same += 1,
         }
     }
 
@@ -105,9 +101,9 @@ impl Comparison {
                     word(change.after)
                 ); // as above
                 for (sign, rules) in [('+', &change.broken), ('-', &change.mended)] {
-                    rules.iter().for_each(|rule| {
+                    for rule in rules {
                         let _ = write!(out, " {sign}{rule}"); // as above
-                    });
+                    }
                 }
                 out.push('\n');
             }

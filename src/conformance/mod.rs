@@ -4,8 +4,9 @@
 //! out with the tester's values, `transport` sends it with a client of its own and keeps what was said, credentials masked;
 //! `rules` judge the reply: HTTP, envelope, response or fault, and the HL7 text by the guide's profiles. `run` does this for
 //! all cases and makes a `verdict::Report`, which `report` writes for people and programs and `compare` holds against
-//! another one. `probe` looks below HTTP. Nothing of the service that may be judged is shared, but for the HL7 text format
-//! and the profiles. May import `client`, `domain`, `hl7`, `soap` and `validation`.
+//! another one. `probe` looks below HTTP. `serve` is the other way round: a service that judges what its callers send.
+//! Nothing of the service that may be judged is shared, but for the wire formats and the profiles. May import `client`,
+//! `domain`, `hl7`, `soap` and `validation`.
 
 mod case;
 mod compare;
@@ -14,6 +15,7 @@ pub mod report;
 mod request;
 mod rules;
 mod run;
+pub mod serve;
 mod transport;
 mod verdict;
 mod xml;

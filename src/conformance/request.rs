@@ -37,6 +37,7 @@ impl Sender {
     }
 
     /// The same with its credentials masked, for what may be shown.
+    #[must_use]
     pub fn masked(&self) -> Self {
         Self {
             username: "[username]".to_owned(),
@@ -169,7 +170,9 @@ impl Request {
             ("hl7Message", message),
         ];
         let kept = children.iter().filter(|(name, _)| !self.omit.iter().any(|one| one == name));
-        kept.map(|(name, value)| format!("<iis:{name}>{value}</iis:{name}>")).collect()
+        kept.fold(String::new(), |out, (name, value)| {
+            out + &format!("<iis:{name}>{value}</iis:{name}>")
+        })
     }
 
     fn filled(&self, text: &str, sender: &Sender, values: &Values, hl7: &str) -> String {
@@ -189,7 +192,7 @@ impl Request {
         let Some(name) = &self.message else { return Ok(String::new()) };
         let text = Catalogue::built_in().messages.get(name);
         let text = text.ok_or_else(|| RenderError::NoMessage(name.clone()))?;
-        let mut message = filled_message(text.trim(), sender, values);
+        let mut message = filled_message(text, sender, values);
         for edit in &sender.edits {
             // What is for a segment that this kind of message does not have is for the others.
             message = edited(message.clone(), std::slice::from_ref(edit)).unwrap_or(message);

@@ -10,6 +10,7 @@ use actix_web::dev::{Extensions, Server};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer, Route, web};
 
+use crate::conformance::serve::{self as trial, Trial};
 use crate::domain::ClientKeyPin;
 use crate::endpoint::{self, Endpoint, Health, NO_SNIFF};
 use crate::loopback::{self, Loopback};
@@ -78,6 +79,23 @@ pub fn loopback_registry(
     )
 }
 
+/// The server of a trial of senders.
+pub fn sender_trial(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    trial: Data<Trial>,
+) -> std::io::Result<Server> {
+    serving(
+        listener,
+        tls,
+        Size { workers: 1, connections: 64, stop: Duration::from_secs(1) },
+        move |config| {
+            config.app_data(trial.clone()).configure(trial::routes);
+        },
+        trial_line,
+    )
+}
+
 /// The inner server: health and metrics over plain HTTP.
 pub fn operations(listener: TcpListener, health: Data<Health>) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
@@ -133,6 +151,14 @@ fn line(connection: &dyn Any, data: &mut Extensions) {
     let stream = connection.downcast_ref::<Tls>().map(|stream| stream.get_ref().0);
     if let Some(line) = stream.and_then(loopback::Line::of) {
         data.insert(line);
+    }
+}
+
+/// Notes what a trial tells of a connection.
+fn trial_line(connection: &dyn Any, data: &mut Extensions) {
+    if let Some(stream) = connection.downcast_ref::<Tls>() {
+        let (socket, tls) = stream.get_ref();
+        data.insert(trial::Line::of(socket, tls.protocol_version()));
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn everything(sender: Sender, soap: Soap) -> Plan {
 }
 
 pub(crate) fn endpoint(app: &TestApp) -> Endpoint {
-    let timeout = Duration::from_secs(60);
+    let timeout = Duration::from_mins(1);
     Endpoint::new(&app.endpoint(), app.app.ca.as_deref(), None, timeout).unwrap()
 }
 

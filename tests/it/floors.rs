@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("paper", "domain"),
     ("send", "backends client domain hl7 soap validation"),
     ("portal", "domain gateway hl7 paper sites store validation"),
+    ("conformance", "client domain hl7 soap validation"),
     ("loopback", "domain endpoint hl7 soap store validation"),
 ];
 

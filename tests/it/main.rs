@@ -16,6 +16,7 @@
 //! - `conformance`: the whole suite against our own service
 //! - `conformance_cli`: the command as a tester runs it: reports, presets, exit codes, the examples of its help
 //! - `conformance_matrix`: each rule has a defect that it alone finds
+//! - `conformance_serve`: senders are judged: every rule is broken by a request that keeps all others
 //! - `corpus`: every real message is read as declared and written back byte for byte
 //! - `credentials`: who gets in, rotation, revocation, throttling, client certificates
 //! - `crash`: killed at each point where something becomes durable, and at random under load
@@ -82,6 +83,7 @@ mod codes;
 mod conformance;
 mod conformance_cli;
 mod conformance_matrix;
+mod conformance_serve;
 mod corpus;
 mod crash;
 mod credentials;

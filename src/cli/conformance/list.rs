@@ -117,7 +117,7 @@ fn shown(case: &Case, soap: Soap) -> String {
     let required = if case.required { "required" } else { "optional" };
     let probe = if case.probe { ", a probe" } else { "" };
     let mut out = format!(
-        "{}: {}\n{}, {required}{probe}\n\n{}\n\nSource: {}\n",
+        "{}: {}\n{}, {required}{probe}\n\n{}\nSource: {}\n",
         case.name,
         case.title,
         case.suite,
@@ -144,7 +144,7 @@ fn shown(case: &Case, soap: Soap) -> String {
         };
         let words =
             format!("{} ({weight}): {}. {}", rule.name, rule.asks(&case.expect), rule.source);
-        let _ = writeln!(out, "{}", wrapped(&words, "  ", width)); // as above
+        out.push_str(&wrapped(&words, "  ", width));
     }
     out
 }

@@ -72,9 +72,8 @@ pub(super) fn echo_equal(judged: &Judged<'_>) -> Vec<String> {
     unless(returned.text == echo, || {
         let same = returned.text.chars().zip(echo.chars()).take_while(|(a, b)| a == b).count();
         let at = |text: &str| {
-            text.chars()
-                .nth(same)
-                .map_or("the end".to_owned(), |one| format!("U+{:04X}", u32::from(one)))
+            let code = text.chars().nth(same).map(|one| format!("U+{:04X}", u32::from(one)));
+            code.unwrap_or_else(|| "the end".to_owned())
         };
         format!(
             "{}; character {} is {} instead of {}",

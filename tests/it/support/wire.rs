@@ -175,6 +175,21 @@ impl TestApp {
     }
 }
 
+/// Says bytes to any TLS listener on this machine and gives the answer, when there is one.
+pub(crate) async fn say(
+    address: SocketAddr,
+    tls: ClientConfig,
+    bytes: impl Into<Vec<u8>>,
+) -> Option<Answer> {
+    let bytes = bytes.into();
+    blocking(move || {
+        let mut line = Line::over(socket(address), tls);
+        let _ = line.send(bytes); // who does not read to the end may have answered all the same
+        line.answer()
+    })
+    .await
+}
+
 fn socket(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(address).unwrap();
     socket.set_nodelay(true).unwrap();
