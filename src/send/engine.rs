@@ -95,7 +95,7 @@ impl Engine {
         folder: &Folder,
         book: Book,
         sources: Vec<Source>,
-        (plan, peer): (Plan, Peer),
+        (plan, peer): (Plan, Arc<Peer>),
         tell: watch::Sender<Progress>,
         stop: impl Future<Output = ()>,
     ) -> Result<Finished, FolderError> {
@@ -110,7 +110,7 @@ impl Engine {
         std::thread::spawn(move || read(&sources, check.as_ref(), &sender));
         let mut engine = Self {
             plan,
-            peer: Arc::new(peer),
+            peer,
             book,
             journal,
             limiter,
@@ -231,6 +231,7 @@ impl Engine {
         for rule in &checked.rules {
             *self.finished.rules.entry(rule).or_default() += 1;
         }
+        self.finished.met += 1;
         let known = self.book.meet(taken.fingerprint);
         let m = match known {
             Known::Repeated => {
@@ -385,8 +386,7 @@ impl Engine {
             self.finished.stop.get_or_insert_with(|| Stop::Away(failure.text.clone()));
         }
         let now = Instant::now();
-        let wish = failure.retry_after.unwrap_or_default();
-        let wait = self.plan.back_off.wait(self.failures.rounds).max(wish);
+        let wait = self.plan.back_off.wait(self.failures.rounds, failure.retry_after);
         self.failures.over = Some(now);
         self.failures.not_before = Some(now + wait);
     }
@@ -401,8 +401,7 @@ impl Engine {
             }
             return;
         }
-        let wish = failure.retry_after.unwrap_or_default();
-        let wait = self.plan.back_off.wait(job.attempts).max(wish);
+        let wait = self.plan.back_off.wait(job.attempts, failure.retry_after);
         self.delayed.insert((Instant::now() + wait, job.m), job);
     }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use chrono::{NaiveTime, Timelike as _};
 
+/// The longest wait that the other side may ask for, as between the Gateway and its registries.
+const LONGEST_WISH: Duration = Duration::from_hours(1);
+
 /// Waits after failures: each twice the one before, up to 32 times the first. Source: features notes, M3: 30 s, 1, 2, 4, 8
 /// and 16 min.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +18,10 @@ pub struct BackOff {
 }
 
 impl BackOff {
-    /// The wait after so many failures in a row.
-    pub fn wait(self, failures: u32) -> Duration {
-        self.first.saturating_mul(1 << failures.saturating_sub(1).min(5))
+    /// The wait after so many failures in a row, and at least as long as the other side asks for, within bounds.
+    pub fn wait(self, failures: u32, wish: Option<Duration>) -> Duration {
+        let own = self.first.saturating_mul(1 << failures.saturating_sub(1).min(5));
+        own.max(wish.unwrap_or_default().min(LONGEST_WISH))
     }
 }
 
@@ -82,8 +86,10 @@ mod tests {
     #[test]
     fn waits_double_from_half_a_minute_to_sixteen() {
         let back_off = BackOff { first: Duration::from_secs(30) };
-        let waits: Vec<u64> = (1..9).map(|row| back_off.wait(row).as_secs()).collect();
+        let waits: Vec<u64> = (1..9).map(|row| back_off.wait(row, None).as_secs()).collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 960, 960, 960]);
+        let wish = |seconds| back_off.wait(1, Some(Duration::from_secs(seconds))).as_secs();
+        assert_eq!([wish(5), wish(45), wish(86_400)], [30, 45, 3_600]);
     }
 
     #[test]

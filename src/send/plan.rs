@@ -78,6 +78,8 @@ pub struct Finished {
     pub stop: Option<Stop>,
     /// Whether anything was answered.
     pub answered: u64,
+    /// Messages of the input that were read.
+    pub met: u64,
     /// Messages whose bytes stood in the input before; they were sent once.
     pub repeated: u64,
     /// Messages that earlier runs have dealt with.

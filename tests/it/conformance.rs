@@ -97,3 +97,49 @@ async fn no_password_is_in_any_report() {
     assert!(!json.contains(&known.password), "the password is not");
     assert!(!json.contains(&format!("{}<", known.username)), "nor is the user name");
 }
+
+/// Cases by name without credentials.
+fn without_credentials(cases: &[&str]) -> Plan {
+    Plan {
+        sender: None,
+        soap: vec![Soap::V12],
+        suites: Suite::ALL.to_vec(),
+        cases: cases.iter().map(ToString::to_string).collect(),
+        allow_probes: false,
+        limit: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_or_cannot_be_run_is_skipped_and_says_why() {
+    let timeout = Duration::from_secs(5);
+    let foreign =
+        Endpoint::new("https://no-such-host.invalid/IISService", None, None, timeout).unwrap();
+    let plan = without_credentials(&["DTD", "TLS-OUTDATED", "SOAPCON-2", "TOO-LARGE"]);
+
+    let report = run(&foreign, &plan, |_, _| {}).await;
+
+    let reason = |case: &str| {
+        let result = report.results.iter().find(|one| one.case == case).unwrap();
+        assert_eq!((result.verdict, result.exchanges.len()), (Verdict::Skipped, 0), "{case}");
+        result.reason.clone()
+    };
+    assert!(reason("DTD").contains("--allow-probes"));
+    assert!(reason("TLS-OUTDATED").contains("--allow-probes"));
+    assert!(reason("SOAPCON-2").contains("--password-file"));
+    assert!(reason("TOO-LARGE").contains("--username"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_without_an_answer_is_undecided_and_the_run_has_not_passed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/IISService", listener.local_addr().unwrap().port());
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let endpoint = Endpoint::new(&url, None, None, Duration::from_secs(5)).unwrap();
+
+    let report = run(&endpoint, &without_credentials(&["SOAPCON-1"]), |_, _| {}).await;
+
+    assert_eq!(report.results[0].verdict, Verdict::Undecided);
+    assert!(report.results[0].reason.contains("no connection"), "{}", report.results[0].reason);
+    assert!(!report.has_passed());
+}

@@ -333,6 +333,26 @@ async fn refused_credentials_stop_the_run_at_once_and_are_told_without_the_passw
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_gateway_is_not_followed_and_fills_no_memory() {
+    let registry = ScriptedRegistry::start(Script::Accept);
+    let desk = Desk::with(&registry);
+    desk.file("a.hl7", file_of(&["H-1", "H-2", "H-3", "H-4"]));
+    let long = format!("{}ZZZ|{}\r", ack("AA", "H-1", ""), "x".repeat(9 << 20));
+    registry.then(Script::Ack(long));
+    registry.then(Script::Ack(format!("{}{}", ack("AA", "H-2", ""), ack("AA", "H-2", ""))));
+    registry.then(Script::Ack(ack("AA", "OTHER", "")));
+    registry.then(Script::Raw(302, "text/html", String::new()));
+
+    let sent = desk.send(&["--out", "run", "--concurrency", "1", "a.hl7"]).await;
+
+    sent.exits(1);
+    let expected =
+        [("H-1", "ambiguous"), ("H-2", "ambiguous"), ("H-3", "ambiguous"), ("H-4", "waiting")];
+    assert_eq!(sent.states("run"), is(&expected));
+    assert!(sent.says().contains("HTTP 302; check --url"), "{}", sent.says());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_the_command_line_is_told_before_anything_is_sent() {
     let registry = ScriptedRegistry::start(Script::Accept);
     let desk = Desk::with(&registry);

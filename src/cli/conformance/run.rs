@@ -55,6 +55,9 @@ pub(super) struct Run {
     quiet: bool,
 }
 
+/// A report in a format.
+type Written = fn(&Report) -> String;
+
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let settings = match (&self.preset, &self.presets) {
@@ -85,7 +88,7 @@ impl Run {
             printer.write(&report::text(report, output::width(), self.exchanges));
             printer.flush();
         }
-        let files: [(&Option<PathBuf>, fn(&Report) -> String); 3] =
+        let files: [(&Option<PathBuf>, Written); 3] =
             [(&self.junit, report::junit), (&self.json, report::json), (&self.html, report::html)];
         for (file, written) in files {
             if let Some(path) = file {

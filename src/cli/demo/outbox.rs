@@ -44,5 +44,9 @@ impl Outbox {
 fn one(sender: &Sender, start: &str, number: u32) -> String {
     let text = message(sender, &format!("SEND-{start}-{number}"));
     let text = text.replace("DEMO-1001", &format!("DEMO-{}", 2000 + number));
-    if number < MESSAGES { text } else { text.replace(sender.site_id, "DE-999999") }
+    if number < MESSAGES {
+        text
+    } else {
+        text.replace(&format!("CDCPHINVS|{}", sender.site_id), "CDCPHINVS|DE-999999")
+    }
 }

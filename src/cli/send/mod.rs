@@ -33,16 +33,17 @@ use crate::validation::report::{Judge, TextStyle, text};
 const SETTINGS_HELP: &str = "File with url, username, facility, password_file, ca, cert, key and soap (TOML), instead of the options";
 
 /// Send many messages to one endpoint, unattended, and account for each of them
-///
-/// Messages come from files, folders, zip archives or standard input; a file may hold one, several back to back, or a batch
-/// (FHS, BHS). Any endpoint of the CDC contract of 2011 will do. A journal in the folder of the run (--out) says what became
-/// of each message, on disk, before it is sent and after it was answered: after a crash or a reboot --resume goes on, and
-/// sends nothing again that was answered. A message is known by its bytes: one that was mended is another one.
-///
-/// What cannot have arrived is sent again after 30 s, 1, 2, 4, 8 and 16 minutes, or when the receiver asks for it. What may
-/// have arrived is ambiguous: it is held unless --ambiguous resend is given. Messages of one patient go one after another.
 #[derive(Args)]
-#[command(after_help = "Exit codes:
+#[command(
+    after_help = "A file may hold one message, several back to back, or a batch (FHS, BHS). Any endpoint of the CDC contract of 2011
+will do. A journal in the folder of the run (--out) says on disk what becomes of each message, before it is sent and after
+it was answered: after a crash or a reboot --resume goes on, and sends nothing again that was answered. A message is known
+by its text: one that was mended is another one. Messages of one patient go one after another.
+
+What cannot have arrived is sent again after 30 s, 1, 2, 4, 8 and 16 minutes, or when the receiver asks for it. What may
+have arrived is ambiguous: it is held unless --ambiguous resend is given.
+
+Exit codes:
   0  every message was taken
   1  some were refused, are ambiguous or are left; or the run was stopped
   2  the command line is wrong, or a file is not there
@@ -52,7 +53,8 @@ Examples, with the settings of your endpoint in iis.toml (url, username, facilit
   izportal send --settings iis.toml --out tonight exports/
   izportal send --settings iis.toml --resume tonight
   izportal send --settings iis.toml --validate refuse --window 20:00-05:00 --rate 20 january.zip
-  izportal send --settings iis.toml --watch outbox")]
+  izportal send --settings iis.toml --watch outbox"
+)]
 pub(super) struct Send {
     /// Files, folders (with all below them), patterns in quotes ('exports/*.hl7'), zip archives, - for standard input
     #[arg(value_name = "FILE", conflicts_with = "watch")]
@@ -190,7 +192,8 @@ impl Send {
             }
             output::note("stopping: what is under way is waited for; once more stops at once");
         };
-        let over = self.one(&folder, book, sources, (self.plan(true)?, peer), stop).await?;
+        let over =
+            self.one(&folder, book, sources, (self.plan(true)?, Arc::new(peer)), stop).await?;
         Ok(self.told(&place.url, &place.folder, &over))
     }
 
@@ -200,7 +203,7 @@ impl Send {
         folder: &Folder,
         book: Book,
         sources: Vec<Source>,
-        how: (Plan, Peer),
+        how: (Plan, Arc<Peer>),
         stop: impl Future<Output = ()>,
     ) -> Result<Over, Failure> {
         let counted = sources.clone();

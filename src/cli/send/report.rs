@@ -98,10 +98,14 @@ pub(super) struct Ending<'e> {
 }
 
 impl Ending<'_> {
-    /// Messages that this run did not come to.
+    /// Messages that nobody has.
     fn left(&self) -> u64 {
-        let known = self.account.messages() + self.finished.repeated;
-        self.total.map_or(0, |total| total.saturating_sub(known)) + self.account.of(State::Waiting)
+        self.unread() + self.account.of(State::Waiting)
+    }
+
+    /// Messages of the input that were not even read.
+    fn unread(&self) -> u64 {
+        self.total.map_or(0, |total| total.saturating_sub(self.finished.met))
     }
 
     /// The exit code.
@@ -112,7 +116,7 @@ impl Ending<'_> {
             && self.finished.problems.is_empty();
         match &self.finished.stop {
             Some(Stop::Away(_)) if self.finished.answered == 0 => UNREACHABLE,
-            Some(Stop::Told) | None if all_taken => 0,
+            None if all_taken => 0,
             Some(_) | None => FAILED,
         }
     }
@@ -137,7 +141,7 @@ impl Ending<'_> {
             "errors": self.account.errors,
             "rules": self.finished.rules,
             "problems": self.finished.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "stopped": self.finished.stop.as_ref().map(|stop| Self::why(stop)),
+            "stopped": self.finished.stop.as_ref().map(Self::why),
             "exit_code": self.code(),
         })
     }
@@ -164,10 +168,7 @@ impl Ending<'_> {
         }
         let unread = u64::try_from(finished.problems.len()).unwrap_or(u64::MAX);
         let more = [
-            (
-                self.left().saturating_sub(self.account.of(State::Waiting)),
-                "not come to in this run",
-            ),
+            (self.unread(), "not come to in this run"),
             (finished.repeated, "byte for byte the same as others, and sent once"),
             (
                 u64::try_from(finished.unmet).unwrap_or(u64::MAX),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ impl Send {
         };
         let plan = self.plan(false)?;
         // Asked once for the password: a watch may run for months.
-        let mut peer = Some(self.peer(&place)?);
+        let peer = Arc::new(self.peer(&place)?);
         let watched = Watched::open(dir).map_err(Failure::usage)?;
         let (told, stop) = watch::channel(false);
         tokio::spawn(async move {
@@ -45,10 +46,6 @@ impl Send {
                 }
                 continue;
             };
-            let with = match peer.take() {
-                Some(peer) => peer,
-                None => self.peer(&place)?,
-            };
             let mut heard = stop.clone();
             let stopping = async move {
                 let _ = heard.wait_for(|told| *told).await; // its sender lives as long as we do
@@ -59,7 +56,9 @@ impl Send {
             let book = Book::open(&folder, Some(head))?;
             let inputs = book.head.inputs.clone();
             let sources = there(&inputs);
-            let over = self.one(&folder, book, sources, (plan.clone(), with), stopping).await?;
+            let over = self
+                .one(&folder, book, sources, (plan.clone(), Arc::clone(&peer)), stopping)
+                .await?;
             drop(folder);
             if let Some(code) = self.round(&watched, &place.url, &inputs, &over)? {
                 return Ok(code);
