@@ -194,7 +194,7 @@ impl Raw {
         let mut head =
             format!("{} {} {}\r\nHost: localhost\r\n", self.method, self.path, self.version);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         if self.chunked {
             let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
@@ -310,8 +310,8 @@ fn message_cases() -> Vec<Case> {
     let (before, rest) = cdata.split_once("<hl7Message>").unwrap();
     let (_, after) = rest.split_once("</hl7Message>").unwrap();
     let segments: String =
-        good.split_terminator('\r').map(|one| format!("<![CDATA[{one}]]>&#xD;")).collect();
-    let cdata = format!("{before}<hl7Message>{segments}</hl7Message>{after}");
+        good.trim_end().split('\r').collect::<Vec<_>>().join("]]>&#xD;<![CDATA[");
+    let cdata = format!("{before}<hl7Message><![CDATA[{segments}]]>&#xD;</hl7Message>{after}");
     let long = format!("{good}NTE|1||{}\r", "long".repeat(16_250));
     let no_sender = replace_field(&replace_field(&good, "MSH", 3, ""), "MSH", 4, "");
     vec![
@@ -455,7 +455,7 @@ async fn every_answer_is_what_its_name_says() {
         };
         match reply {
             Reply::Good | Reply::AckAccept | Reply::Match | Reply::NoMatch => {
-                acknowledged("AA", "CS-9")
+                acknowledged("AA", "CS-9");
             }
             Reply::AckWarning | Reply::AckError => acknowledged("AE", "CS-9"),
             Reply::AckReject => acknowledged("AR", "CS-9"),
@@ -516,7 +516,7 @@ async fn neither_credentials_nor_what_a_message_says_are_told() {
     let mut told = String::new();
     for request in [&Raw::good(), &wrong, &broken] {
         let (_, call) = closed.send(request).await;
-        told.push_str(&format!("{call:?}{}", call.title()));
+        told.extend([format!("{call:?}"), call.title()]);
     }
     let (_, shown) = open.send(&Raw::good()).await;
 

@@ -38,13 +38,13 @@ impl Call {
     pub fn title(&self) -> String {
         let mut title = self.operation.map_or("unknown", OperationName::element).to_owned();
         if let Some(kind) = self.kind {
-            title.push_str(&format!(" {}", kind.code()));
+            title.extend([" ", kind.code()]);
         }
         if let Some(profile) = &self.profile {
-            title.push_str(&format!(" by {profile}"));
+            title.extend([" by ", profile]);
         }
         if let Some(id) = &self.control_id {
-            title.push_str(&format!(", MSH-10 {id}"));
+            title.extend([", MSH-10 ", id]);
         }
         title
     }

@@ -61,7 +61,7 @@ pub(super) fn judge_headers(request: &HttpRequest, outline: &Outline<'_>, found:
             found.add(&rules::CHARSET, "another charset");
         }
         None if media.essence == "text/xml" => {
-            found.add(&rules::CHARSET, "text/xml without a charset")
+            found.add(&rules::CHARSET, "text/xml without a charset");
         }
         _ => {}
     }

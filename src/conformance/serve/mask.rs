@@ -36,13 +36,13 @@ const LONGEST: usize = 64 * 1024;
 pub(super) fn head(request: &HttpRequest, tls: Option<&str>) -> String {
     let mut text = format!("{} {} {:?}", request.method(), request.path(), request.version());
     if let Some(tls) = tls {
-        text.push_str(&format!(" (TLS {tls})"));
+        text.extend([" (TLS ", tls, ")"]);
     }
     text.push('\n');
     for (name, value) in request.headers() {
         let shown = HEADERS.contains(&name.as_str());
         let value = if shown { value.to_str().unwrap_or(COVER) } else { COVER };
-        text.push_str(&format!("{name}: {value}\n"));
+        text.extend([name.as_str(), ": ", value, "\n"]);
     }
     text
 }

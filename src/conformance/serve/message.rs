@@ -6,7 +6,7 @@ use crate::conformance::serve::rules::{self, Area, Finding, Findings};
 use crate::conformance::serve::tree::Element;
 use crate::conformance::verdict::{Breach, Weight};
 use crate::domain::{Diagnostic, Environment, Timestamp};
-use crate::hl7::{Header, Message, MessageKind, Note, ParseError, ProcessingId, Severity};
+use crate::hl7::{Header, Message, MessageKind, Note, ParseError, ProcessingId, Severity, Value};
 use crate::validation::{Catalogue, Policy, ProcessingRules, Validator, check_any_header};
 
 /// Findings about the content of one message that are told.
@@ -161,7 +161,11 @@ fn framing(message: &Message<'_>, element: &Element, found: &mut Findings) {
         };
         found.add(&rules::SEGMENT_ENDS, format!("{}{raw}", ends.join(", ")));
     }
-    found.add_if(framing.has(Note::NoFinalTerminator), &rules::LAST_END, "none");
+    found.add_if(
+        framing.has(Note::NoFinalTerminator),
+        &rules::LAST_END,
+        "no CR behind the last segment",
+    );
     let others = framing.notes().filter(|note| {
         let told = [Note::CrLf, Note::LineFeed, Note::MixedTerminators, Note::NoFinalTerminator];
         !told.contains(note)
@@ -179,7 +183,7 @@ fn judge_header(header: &Header<'_>, found: &mut Findings) {
             .collect();
     found.add_if(!missing.is_empty(), &rules::SENDER, format!("empty: {}", missing.join(", ")));
     let receiver = [header.receiving_application, header.receiving_facility];
-    let nobody = !receiver.iter().any(|value| value.is_valued());
+    let nobody = !receiver.iter().any(Value::is_valued);
     found.add_if(nobody, &rules::RECEIVER, "both are empty");
     if let Some(other) = header.processing().filter(|one| *one != ProcessingId::T) {
         found.add(&rules::TRIAL, other.code());
@@ -189,7 +193,9 @@ fn judge_header(header: &Header<'_>, found: &mut Findings) {
 /// What the profile says, as a breach. Its texts are ours and never quote a patient's data.
 fn finding(one: &Diagnostic) -> Finding {
     let rule = Catalogue::built_in().rule(one.rule);
-    let place = one.location.map_or_else(String::new, |at| format!("{}: ", at.human()));
+    let place = one.location.map_or_else(String::new, |at| at.human().to_string());
+    // Most texts name the place themselves.
+    let place = if one.text.contains(&place) { String::new() } else { format!("{place}: ") };
     let breach = Breach {
         rule: one.rule.to_owned(),
         weight: match one.severity {

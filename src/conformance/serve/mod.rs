@@ -195,15 +195,15 @@ impl Trial {
         };
         let unread = scenario.reply == Reply::CutBefore;
         let mut judged = if unread {
-            self.unread(&arrival)
+            arrival.unread()
         } else {
             let body =
                 tokio::time::timeout(READ_TIMEOUT, payload.to_bytes_limited(LONGEST_REQUEST));
             match body.await {
                 Ok(Ok(Ok(body))) => self.judge(&arrival, &body),
-                Ok(Ok(Err(_))) => self.unreadable(&arrival, "a body that broke off"),
-                Ok(Err(_)) => self.unreadable(&arrival, "a longer body"),
-                Err(_) => self.unreadable(&arrival, "a body that had not come by then"),
+                Ok(Ok(Err(_))) => arrival.unreadable("a body that broke off"),
+                Ok(Err(_)) => arrival.unreadable("a longer body"),
+                Err(_) => arrival.unreadable("a body that had not come by then"),
             }
         };
         judged.call.exchange.millis =
@@ -211,26 +211,6 @@ impl Trial {
         let Judged { call, answer, delay } = judged;
         let _ = self.told.send(call).await; // nobody listens only when the trial is over
         (answer, delay)
-    }
-
-    /// A call that is cut off before it is read.
-    fn unread(&self, arrival: &Arrival<'_>) -> Judged {
-        let answer = Answer::cut("the connection was ended before the request was read");
-        arrival.judged(Findings::default(), answer, "(not read)")
-    }
-
-    /// A call whose body did not come.
-    fn unreadable(&self, arrival: &Arrival<'_>, what: &str) -> Judged {
-        let mut found = Findings::default();
-        http::judge_head(arrival.request, Line::tls(arrival.request), &mut found);
-        found.add(&rules::SIZE, what);
-        let fault =
-            Fault::new(FaultCode::RequestTooLarge, "The request was too long or broke off.");
-        arrival.judged(
-            found,
-            Answer::fault(SoapVersion::V12, &fault, None),
-            "(not read to its end)",
-        )
     }
 
     fn judge(&self, arrival: &Arrival<'_>, body: &[u8]) -> Judged {
@@ -259,7 +239,7 @@ impl Trial {
                 None
             }
         };
-        self.answered(arrival, body, found, document)
+        self.answered(arrival, body, found, document.as_ref())
     }
 
     /// Judges what the document holds, and answers.
@@ -268,9 +248,9 @@ impl Trial {
         arrival: &Arrival<'_>,
         body: &[u8],
         mut found: Findings,
-        document: Option<(&str, tree::Document)>,
+        document: Option<&(&str, tree::Document)>,
     ) -> Judged {
-        let outline = match &document {
+        let outline = match document {
             Some((_, document)) => envelope::judge(&document.root, &mut found),
             None => Outline::default(),
         };
@@ -312,7 +292,7 @@ impl Trial {
         if let Some(sending) = sending.filter(|_| admitted && answer.outcome != Outcome::Other) {
             self.history.note(&sending, answer.outcome);
         }
-        let shown = match &document {
+        let shown = match document {
             Some((source, document)) => mask::body(source, document, self.settings.show_messages),
             None => {
                 format!("({} bytes, not shown: what cannot be read cannot be masked)", body.len())
@@ -375,6 +355,22 @@ struct Arrival<'r> {
 }
 
 impl Arrival<'_> {
+    /// A call that is cut off before it is read.
+    fn unread(&self) -> Judged {
+        let answer = Answer::cut("the connection was ended before the request was read");
+        self.judged(Findings::default(), answer, "(not read)")
+    }
+
+    /// A call whose body did not come.
+    fn unreadable(&self, what: &str) -> Judged {
+        let mut found = Findings::default();
+        http::judge_head(self.request, Line::tls(self.request), &mut found);
+        found.add(&rules::SIZE, what);
+        let fault =
+            Fault::new(FaultCode::RequestTooLarge, "The request was too long or broke off.");
+        self.judged(found, Answer::fault(SoapVersion::V12, &fault, None), "(not read to its end)")
+    }
+
     fn judged(&self, found: Findings, answer: Answer, body: &str) -> Judged {
         let head = mask::head(self.request, Line::tls(self.request));
         let peer = self.request.peer_addr().map(|address| address.ip().to_string());

@@ -280,7 +280,7 @@ rules! {
         "Write each segment end as &#xD; (or &#13;): a bare carriage return in XML arrives as a line feed.",
         "HL7 2.5.1, 2.4; XML 1.0, 2.11";
     LAST_END = "MSG-LAST-END", Message, Note,
-        "a CR behind the last segment, too",
+        "every segment ended by CR, the last one, too",
         "End the last segment like the others.",
         "HL7 2.5.1, 2.4";
     FRAMING = "MSG-FRAMING", Message, Warning,

@@ -211,7 +211,7 @@ impl Reading<'_> {
                 Cow::Owned(_) => None,
             };
             let name = name.as_ref().to_owned();
-            let span = span.unwrap_or(from..self.position());
+            let span = span.unwrap_or_else(|| from..self.position());
             found.push(Attribute { namespace, name, value, span });
         }
         Ok(found)

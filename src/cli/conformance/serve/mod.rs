@@ -42,8 +42,7 @@ Examples:
   izportal conformance serve
   izportal conformance serve --list
   izportal conformance serve --reply http-503 --times 2
-  izportal conformance serve --for 60 --expect SOAPCON-1,SOAPCON-3,VXU-Z22 --json report.json")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+  izportal conformance serve --for 60 --expect SOAPCON-1,SOAPCON-3,VXU-Z22 --html report.html")]
 pub(super) struct ServeTrial {
     /// Address to listen at; for other machines give --name, too
     #[arg(long, default_value = "127.0.0.1:8444", value_name = "ADDRESS")]
