@@ -23,6 +23,9 @@ pub(super) fn read(file: Option<&Path>, username: &str) -> Result<String, Failur
     if text.is_empty() {
         return Err(Failure::usage("the password is empty"));
     }
+    if text.contains(['\r', '\n']) {
+        return Err(Failure::usage("a password is one line, and this one has several"));
+    }
     Ok(text.to_owned())
 }
 
