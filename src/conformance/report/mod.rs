@@ -250,4 +250,18 @@ pub(super) mod tests {
         }
         assert!(!text.contains("POST /IISService"), "exchanges are shown when they are asked for");
     }
+
+    #[test]
+    fn what_was_not_run_is_told_once_for_each_reason() {
+        let mut report = sample();
+        let skipped = report.results.iter().find(|one| one.verdict == Verdict::Skipped).unwrap();
+        let mut more = [skipped.clone(), skipped.clone()];
+        "XXE".clone_into(&mut more[1].case);
+        report.results.extend(more);
+
+        let text = text(&report, 100, false);
+
+        let told = "\n  skipped  needs --allow-probes\n        DTD, XXE\n";
+        assert!(text.contains(told), "{text}");
+    }
 }

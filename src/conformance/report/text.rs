@@ -14,7 +14,7 @@ pub fn text(report: &Report, width: usize, exchanges: bool) -> String {
         format!("{}\nbegun {}, izportal {}\n\n", report.subject, report.began, report.program);
     let longest = |of: fn(&CaseResult) -> usize| report.results.iter().map(of).max().unwrap_or(0);
     let (word, name) = (longest(|one| one.word().len()), longest(|one| one.case.len()));
-    for result in &report.results {
+    for result in report.results.iter().filter(|one| one.verdict != Verdict::Skipped) {
         let line = format!(
             "  {:word$}  {:name$}  {:3}  {}",
             result.word(),
@@ -34,9 +34,28 @@ pub fn text(report: &Report, width: usize, exchanges: bool) -> String {
             said(&mut out, result);
         }
     }
+    skipped(&mut out, report, width);
     let seconds = report.millis / 1_000;
     let _ = writeln!(out, "\n{}; {seconds} s", report.totals().sentence()); // writing to a String does not fail
     out
+}
+
+/// The cases that were not run, together for each reason.
+fn skipped(out: &mut String, report: &Report, width: usize) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = vec![];
+    for result in report.results.iter().filter(|one| one.verdict == Verdict::Skipped) {
+        let cases = match reasons.iter_mut().find(|(reason, _)| *reason == result.reason) {
+            Some((_, cases)) => cases,
+            None => &mut reasons.push_mut((&result.reason, vec![])).1,
+        };
+        if cases.last() != Some(&result.case.as_str()) {
+            cases.push(&result.case);
+        }
+    }
+    for (reason, cases) in reasons {
+        let _ = writeln!(out, "  skipped  {}", plain(reason)); // as above
+        paragraph(out, "", &cases.join(", "), width);
+    }
 }
 
 fn breach(out: &mut String, breach: &Breach, width: usize) {
