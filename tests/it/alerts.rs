@@ -11,6 +11,7 @@ use izportal::domain::{
 use izportal::store::{Action, AlertTimes, LetterFilter, Place, Store};
 
 use crate::staff::{audited, staff};
+use crate::status_letters::{CANARIES, bad};
 use crate::support::TestApp;
 use crate::support::people::{Office, PORTAL};
 
@@ -140,7 +141,7 @@ async fn what_is_muted_or_taken_on_is_told_to_nobody() {
     assert_eq!(look(store, Reading::Good, hours(74)).await, [AlertNews::Over]);
 }
 
-/// The letters about alerts to an address, the oldest first: kind, subject, text and HTML.
+/// The letters about alerts to an address, the oldest first: kind, subject, text and HTML; none of them tells of the canary.
 async fn letters(office: &Office, email: &str) -> Vec<[String; 4]> {
     let filter = LetterFilter { to: Some(email.parse().unwrap()), ..LetterFilter::default() };
     let kinds = office.store.letter_list(filter.clone(), 100).await.unwrap();
@@ -149,6 +150,10 @@ async fn letters(office: &Office, email: &str) -> Vec<[String; 4]> {
     for record in kinds.into_iter().rev().filter(|one| one.kind.starts_with("alert")) {
         let (record, words) = office.store.letter_by_id(record.id).await.unwrap();
         let (text, html) = words.unwrap();
+        for one in CANARIES {
+            let silent = ![&record.subject, &text, &html].iter().any(|part| part.contains(one));
+            assert!(silent, "{one} is told: {text}");
+        }
         all.push([record.kind, record.subject, text, html]);
     }
     all
@@ -333,9 +338,9 @@ async fn what_is_observed_of_messages_names_its_time() {
     app.site("DE-000001", SiteKind::Direct, true, Some("Alameda"), SiteStatus::Production).await;
     let sender = app.credential("DE-000001", Environment::Test).await;
     for number in 0..4 {
-        let hl7 = crate::support::vxu(&format!("BAD-{number}"), &[("|20250115|F|", "||F|")]);
-        app.submit(&sender, &hl7).await.hl7();
+        app.submit(&sender, &bad(&format!("BAD-{number}"))).await.hl7();
     }
+    staff(&app, StaffRole::Administrator, None).await;
     let soon = Timestamp::now().plus(Duration::from_hours(48)).utc().format("%Y-%m-%d %H:%M:%S");
     app.database
         .change(&app.config.data_dir, &format!("UPDATE credential SET expires_at = '{soon}'"));
@@ -348,6 +353,8 @@ async fn what_is_observed_of_messages_names_its_time() {
     let ends = "1 credential ends within 5 days; their Sites are told, too.";
     assert!(words.contains(&(AlertKind::CredentialsEnd, ends)), "{words:?}");
     assert_eq!(words.len(), 2, "{words:?}");
+    let told = letters(&office, "administrator-all@cdph.example").await;
+    assert!(told.len() == 1 && told[0][2].contains("4 of 4"), "{told:?}");
     app.app.stop().await;
 }
 

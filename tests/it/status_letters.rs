@@ -18,7 +18,7 @@ use crate::support::clinic::Clinic;
 use crate::support::{Sender, TestApp, msa, replace_field, tester, vxu};
 
 /// Parts of the canary that stand nowhere else.
-const CANARIES: [&str; 6] =
+pub(crate) const CANARIES: [&str; 6] =
     ["Zzyzxcanary", "Quuxcanary", "999-00-1234", "Canarystreet", "4190747", "Mothercanary"];
 
 /// A message about the canary.
@@ -41,7 +41,7 @@ fn canary(control_id: &str, changes: &[(&str, &str)]) -> String {
 }
 
 /// One without a date of birth, and with values of the canary where codes belong.
-fn bad(control_id: &str) -> String {
+pub(crate) fn bad(control_id: &str) -> String {
     canary(
         control_id,
         &[("|20250115|F|", "||F|"), ("MTH^Mother^HL70063", "Zzyzxcanary^Mother^HL70063")],
