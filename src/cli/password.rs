@@ -8,6 +8,9 @@ use crate::cli::Failure;
 /// The environment variable that may hold the password.
 pub(super) const VARIABLE: &str = "IZPORTAL_PASSWORD";
 
+/// What `--help` says of the option `--password-file`.
+pub(super) const HELP: &str = "File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal";
+
 /// The password of a user.
 pub(super) fn read(file: Option<&Path>, username: &str) -> Result<String, Failure> {
     let text = match (file, std::env::var_os(VARIABLE)) {

@@ -80,11 +80,7 @@ pub(super) struct Settings {
     /// username of the calls; without it the cases that need credentials are skipped
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    #[arg(
-        long,
-        value_name = "FILE",
-        help = "File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal"
-    )]
+    #[arg(long, value_name = "FILE", help = password::HELP)]
     password_file: Option<PathBuf>,
     /// facilityID of the calls, and MSH-4
     #[arg(long, value_name = "ID")]

@@ -11,9 +11,6 @@ use crate::cli::{Failure, password};
 use crate::client::{Account, Egress, Reach, client_config};
 use crate::soap::SoapVersion;
 
-/// What `--help` says of the password.
-const PASSWORD_HELP: &str = "File that holds the password; without it IZPORTAL_PASSWORD in the environment, or a question on the terminal";
-
 /// Longest wait for a connection. Source: contract row 100.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -54,7 +51,7 @@ pub(super) struct Access {
     #[arg(long, value_name = "ID")]
     pub(super) facility: Option<String>,
     /// File that holds the password.
-    #[arg(long, value_name = "FILE", help = PASSWORD_HELP)]
+    #[arg(long, value_name = "FILE", help = password::HELP)]
     password_file: Option<PathBuf>,
     /// PEM file of the authority that the service's certificate is of; without it the system's authorities
     #[arg(long, value_name = "FILE")]

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use quick_xml::escape::escape;
-
 use crate::conformance::verdict::{Breach, CaseResult, Report, Verdict, Weight};
+use crate::validation::report::xml;
 
 /// The report as a JUnit document. An optional case that failed is told as skipped, as it fails no build.
 pub fn junit(report: &Report) -> String {
@@ -92,14 +91,4 @@ fn told(result: &CaseResult) -> String {
 
 fn seconds(millis: u64) -> String {
     format!("{}.{:03}", millis / 1_000, millis % 1_000)
-}
-
-/// Text for XML 1.0, which has no control characters but three.
-fn xml(text: &str) -> String {
-    let allowed = |one: char| !one.is_control() || matches!(one, '\n' | '\t');
-    let text: String = text
-        .chars()
-        .map(|one| if allowed(one) && !matches!(one, '\u{FFFE}' | '\u{FFFF}') { one } else { '·' })
-        .collect();
-    escape(&text).into_owned()
 }

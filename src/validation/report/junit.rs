@@ -112,7 +112,7 @@ pub fn document(suites: &[Suite]) -> String {
 }
 
 /// Text for XML 1.0, which has no control characters but three.
-fn xml(text: &str) -> String {
+pub fn xml(text: &str) -> String {
     let allowed = |one: char| !one.is_control() || matches!(one, '\n' | '\t');
     let text: String = text
         .chars()

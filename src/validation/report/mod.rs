@@ -15,7 +15,7 @@ use crate::hl7::{AckCode, Header, Message, MessageKind, ParseError, Part, Severi
 use crate::validation::{Policy, ProcessingRules, Validator, check_any_header};
 
 pub use excerpt::{Excerpt, excerpt, plain, wrapped};
-pub use junit::{Suite, case, document};
+pub use junit::{Suite, case, document, xml};
 pub use machine::{Record, record};
 pub use marked::{MarkedPiece, MarkedSegment, marked};
 pub use text::{TextStyle, closing, text};
