@@ -142,6 +142,7 @@ async fn every_way_to_fail_over_http_has_its_class() {
     let foreign = "<Fault><faultcode>Unheard-of</faultcode><faultstring><![CDATA[Unheard-of&#13;]]></faultstring></Fault>";
     let soap_1_1 = "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body><e:Fault><faultcode>e:Server</faultcode><faultstring>Unheard-of</faultstring></e:Fault></e:Body></e:Envelope>";
     let version = fault("<s:Code><s:Value>s:VersionMismatch</s:Value></s:Code>");
+    let whose = |who: &str| fault(&format!("<s:Code><s:Value>s:{who}</s:Value></s:Code>"));
     let giant = "x".repeat(9 << 20);
     let control = answer_2011(&ack("AA", "ONE", "ZZZ|CONTROL\r")).replace("CONTROL", "&#1;");
     let http = |status: &str, headers: &[&str], body: &str| http(status, headers, body);
@@ -169,6 +170,13 @@ async fn every_way_to_fail_over_http_has_its_class() {
         (http("500 Oops", &[], foreign), Ambiguous, "a SOAP fault"),
         (http("500 Oops", &[], soap_1_1), Ambiguous, "a SOAP fault"),
         (http("200 OK", &[], &fault("")), Ambiguous, "a SOAP fault"),
+        (
+            http("500 Oops", &["Retry-After: 120"], &whose("Receiver")),
+            Transient,
+            "a SOAP fault: not now",
+        ),
+        (http("500 Oops", &["Retry-After: 120"], &whose("Sender")), Ambiguous, "a SOAP fault"),
+        (http("500 Oops", &[], &whose("Receiver")), Ambiguous, "a SOAP fault"),
         (http("500 Oops", &[], &version), Ours, "VersionMismatch"),
         (http("500 Oops", &[], &fault(security)), Ours, "SecurityFault"),
         (
@@ -187,7 +195,8 @@ async fn every_way_to_fail_over_http_has_its_class() {
         assert_eq!(failed.class, class, "{text}: {failed}");
         assert!(failed.text.starts_with(text), "{text}: {failed}");
         assert!(!failed.text.contains("Unheard"), "{text}: {failed}");
-        let wait = (text == "HTTP 503").then_some(Duration::from_mins(2));
+        let wait =
+            matches!(text, "HTTP 503" | "a SOAP fault: not now").then_some(Duration::from_mins(2));
         assert_eq!(failed.retry_after, wait, "{text}");
     }
     assert!(!tripwire.is_touched(), "a redirect was followed");
