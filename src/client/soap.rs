@@ -122,7 +122,7 @@ impl SoapClient {
         let bytes = bounded(response).await?;
         match (read_response(&bytes, &Limits::default()), retry_after) {
             // Source: our own contract (4010, 4011, 4030). Who asks for the same message again has not kept it.
-            (Ok(Response::Fault(fault)), Some(retry_after)) if is_receivers(&fault) => {
+            (Ok(Response::Fault(fault)), Some(retry_after)) if is_for_now(&fault) => {
                 Err(CallError::NotNow { retry_after })
             }
             (Ok(response), _) => Ok(response),
@@ -132,9 +132,10 @@ impl SoapClient {
     }
 }
 
-/// Whether a fault is about who receives, in either version of SOAP.
-fn is_receivers(fault: &RemoteFault) -> bool {
+/// Whether a fault is about who receives, in either version of SOAP, and no name of it says more.
+fn is_for_now(fault: &RemoteFault) -> bool {
     matches!(fault.code_value.as_str(), "Receiver" | "Server")
+        && FaultName::of(fault) == FaultName::Other
 }
 
 /// The body of a response, unless it is longer than [`LONGEST_REPLY`].
