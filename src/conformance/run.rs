@@ -220,6 +220,14 @@ impl Runner<'_> {
     }
 }
 
+/// The tree of a reply.
+fn read(body: &[u8]) -> Result<Document<'_>, String> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    Document::read(text).map_err(|fault| fault.to_string())
+}
+
 fn judged<'j>(
     case: &'j Case,
     soap: Soap,
@@ -232,7 +240,7 @@ fn judged<'j>(
     // What is refused may be refused in words.
     let document = match case.expect.reply {
         Kind::Tls => Err(String::new()),
-        _ => Document::read(&reply.body),
+        _ => read(&reply.body),
     };
     Judged {
         case,

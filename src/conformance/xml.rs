@@ -1,53 +1,113 @@
-//! A reply as a small tree: names with their namespaces, attributes, text, and where each element stands.
+//! XML as a small tree: what was written, with where it stands, not what a tolerant reader makes of it.
 //!
 //! This reader is strict and of its own: it shares nothing with the reader of the service that it may judge.
 
-use quick_xml::XmlVersion;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use quick_xml::NsReader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{PrefixDeclaration, ResolveResult};
-use quick_xml::reader::NsReader;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::name::{QName, ResolveResult};
 
-/// Elements open at one time.
-const DEEPEST: usize = 64;
+/// Open elements at one time.
+const DEPTH: usize = 64;
+
 /// Elements of a document.
-const MOST: usize = 20_000;
+const ELEMENTS: usize = 20_000;
 
-/// An attribute; namespace declarations are none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Attributes of an element, namespace declarations included.
+const ATTRIBUTES: usize = 64;
+
+/// The longest text that is looked at as a qualified name, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// A document, and what it holds beside its tree.
+#[derive(Debug)]
+pub(super) struct Document<'s> {
+    /// What it was read from; all places in it are bytes of this.
+    pub(super) source: &'s str,
+    pub(super) root: Element,
+    /// Where comments stand.
+    pub(super) comments: Vec<Range<usize>>,
+    pub(super) has_declaration: bool,
+    /// The first thing in it that SOAP forbids.
+    pub(super) forbidden: Option<Forbidden>,
+}
+
+/// An element with all in it.
+#[derive(Debug, Default)]
+pub(super) struct Element {
+    /// Its namespace; empty: none.
+    pub(super) namespace: String,
+    /// Its name without prefix.
+    pub(super) name: String,
+    /// Its attributes but namespace declarations.
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) children: Vec<Self>,
+    /// The text directly in it, with references resolved and line ends as XML 1.0 hands them on.
+    pub(super) text: String,
+    /// Whether a part of its text stood in CDATA.
+    pub(super) has_cdata: bool,
+    /// Whether a carriage return stood in its text as it is, which XML hands on as a line feed.
+    pub(super) has_raw_returns: bool,
+    /// The namespace that its text is of, read as a qualified name.
+    pub(super) value_namespace: Option<String>,
+    /// What stands between its tags, in bytes of the document.
+    pub(super) inner: Range<usize>,
+}
+
+/// An attribute.
+#[derive(Debug)]
 pub(super) struct Attribute {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) value: String,
+    /// Where its value stands in the document.
+    pub(super) span: Range<usize>,
 }
 
-/// An element.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) namespace: String,
-    pub(super) prefix: String,
-    pub(super) name: String,
-    pub(super) attributes: Vec<Attribute>,
-    pub(super) children: Vec<Self>,
-    /// The text directly in it, resolved and with line ends as XML has them.
-    pub(super) text: String,
-    /// What stands between its tags, as it was written.
-    pub(super) raw: String,
-    /// Whether a part of its text is in a CDATA section.
-    pub(super) has_cdata: bool,
-    /// The prefixes in force and what they stand for.
-    scope: Vec<(String, String)>,
-    /// Where its start tag ends, in bytes.
-    inside: usize,
+/// What SOAP forbids though XML has it. Source: SOAP 1.2 part 1, 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forbidden {
+    /// A document type declaration.
+    Dtd,
+    /// A processing instruction.
+    Instruction,
 }
 
-/// What a document holds beside its tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Document {
-    pub(super) root: Element,
-    pub(super) has_declaration: bool,
-    /// A document type declaration or a processing instruction, which SOAP forbids.
-    pub(super) forbidden: Option<&'static str>,
+/// Why a document is none that can be judged. Places only: what stands there may be a patient's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum XmlFault {
+    /// What is forbidden, and after it something that could not be read.
+    Forbidden(Forbidden),
+    /// Beyond our bounds.
+    Limit,
+    /// Not well-formed: why, and where.
+    Malformed(String),
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dtd => "a document type declaration",
+            Self::Instruction => "a processing instruction",
+        })
+    }
+}
+
+impl fmt::Display for XmlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forbidden(what) => what.fmt(f),
+            Self::Limit => write!(
+                f,
+                "more than {DEPTH} open elements, {ELEMENTS} elements or {ATTRIBUTES} attributes of one element"
+            ),
+            Self::Malformed(what) => f.write_str(what),
+        }
+    }
 }
 
 impl Element {
@@ -69,16 +129,16 @@ impl Element {
         self.children.iter().find(|child| child.is(namespace, name))
     }
 
+    /// The first child of that name, whatever its namespace.
+    pub(super) fn child_named(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The value of an attribute.
     pub(super) fn attribute(&self, namespace: &str, name: &str) -> Option<&str> {
         let found =
             self.attributes.iter().find(|one| one.namespace == namespace && one.name == name);
         found.map(|one| one.value.as_str())
-    }
-
-    /// The namespace that a prefix stands for here; the empty prefix is the default namespace.
-    pub(super) fn bound(&self, prefix: &str) -> Option<&str> {
-        let found = self.scope.iter().rev().find(|(known, _)| known == prefix);
-        found.map(|(_, namespace)| namespace.as_str())
     }
 
     /// The names of its children, for people.
@@ -91,175 +151,238 @@ impl Element {
     pub(super) fn has_stray_text(&self) -> bool {
         !self.children.is_empty() && !self.text.trim().is_empty()
     }
+
+    /// Whether it says that it has no value.
+    pub(super) fn is_nil(&self) -> bool {
+        let nil = self.attribute("http://www.w3.org/2001/XMLSchema-instance", "nil");
+        matches!(nil.map(str::trim), Some("true" | "1"))
+    }
 }
 
-impl Document {
-    /// Reads a document.
+impl<'s> Document<'s> {
+    /// Reads a document; a byte order mark has been taken off.
     ///
     /// # Errors
-    /// What is wrong with it and at which byte.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
-        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let mut building = Building { text, document: Self::default(), open: vec![], count: 0 };
-        let mut reader = NsReader::from_str(text);
-        reader.config_mut().check_end_names = true;
-        loop {
-            let at = reader.buffer_position();
-            let event = reader.read_event().map_err(|error| format!("at byte {at}: {error}"))?;
-            let before = usize::try_from(at).unwrap_or(usize::MAX);
-            let after = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-            if matches!(event, Event::Eof) {
-                break;
-            }
-            building
-                .take(&reader, event, before, after)
-                .map_err(|why| format!("at byte {at}: {why}"))?;
+    /// When there is no tree to judge.
+    pub(super) fn read(source: &'s str) -> Result<Self, XmlFault> {
+        if let Some((at, _)) = source.char_indices().find(|(_, one)| !is_xml_char(*one)) {
+            return Err(malformed(source, at, "a character that XML does not have"));
         }
-        building.done()
+        let mut reading = Reading {
+            source,
+            reader: NsReader::from_str(source),
+            open: vec![],
+            elements: 0,
+            root: None,
+            comments: vec![],
+            has_declaration: false,
+            forbidden: None,
+        };
+        // After something forbidden, what follows it may be read otherwise than it was meant.
+        reading.all().map_err(|fault| reading.forbidden.map_or(fault, XmlFault::Forbidden))?;
+        let nothing = || malformed(source, source.len(), "no element");
+        Ok(Self {
+            source,
+            root: reading.root.ok_or_else(nothing)?,
+            comments: reading.comments,
+            has_declaration: reading.has_declaration,
+            forbidden: reading.forbidden,
+        })
+    }
+
+    /// What stands between the tags of an element, as it was written.
+    pub(super) fn inside(&self, element: &Element) -> &'s str {
+        self.source.get(element.inner.clone()).unwrap_or_default()
     }
 }
 
 /// A document that is being read.
-struct Building<'t> {
-    text: &'t str,
-    document: Document,
+struct Reading<'s> {
+    source: &'s str,
+    reader: NsReader<&'s [u8]>,
     open: Vec<Element>,
-    count: usize,
+    elements: usize,
+    root: Option<Element>,
+    comments: Vec<Range<usize>>,
+    has_declaration: bool,
+    forbidden: Option<Forbidden>,
 }
 
-impl Building<'_> {
-    fn take(
-        &mut self,
-        reader: &NsReader<&[u8]>,
-        event: Event<'_>,
-        before: usize,
-        after: usize,
-    ) -> Result<(), String> {
-        match event {
-            Event::Start(start) => self.enter(reader, &start, after),
-            Event::Empty(start) => {
-                self.enter(reader, &start, after)?;
-                self.leave(after)
-            }
-            Event::End(_) => self.leave(before),
-            Event::Text(run) => self.write(&run.xml_content(XmlVersion::Implicit1_0)),
-            Event::CData(run) => {
-                if let Some(here) = self.open.last_mut() {
-                    here.has_cdata = true;
+impl Reading<'_> {
+    fn all(&mut self) -> Result<(), XmlFault> {
+        loop {
+            let from = self.position();
+            let Ok(event) = self.reader.read_event() else { return Err(self.broken(from)) };
+            match event {
+                Event::Start(start) => self.enter(from, &start)?,
+                Event::Empty(start) => {
+                    self.enter(from, &start)?;
+                    self.leave(self.position());
                 }
-                self.write(&run.xml_content(XmlVersion::Implicit1_0))
-            }
-            Event::GeneralRef(name) => {
-                let reference = name.resolve_char_ref().map_err(|error| error.to_string())?;
-                match (reference, resolve_predefined_entity(&name)) {
-                    (Some(one), _) => self.write(one.encode_utf8(&mut [0; 4])),
-                    (None, Some(text)) => self.write(text),
-                    (None, None) => Err("an entity is not declared".to_owned()),
+                Event::End(_) => self.leave(from),
+                Event::Text(text) => self.text(from, &text.xml10_content())?,
+                Event::CData(text) => {
+                    self.text(from, &text.xml10_content())?;
+                    if let Some(open) = self.open.last_mut() {
+                        open.has_cdata = true;
+                    }
                 }
+                Event::GeneralRef(reference) => self.reference(from, &reference)?,
+                Event::Decl(_) if from == 0 => self.has_declaration = true,
+                Event::Decl(_) => return Err(self.malformed(from, "a second XML declaration")),
+                Event::Comment(_) => self.comments.push(from..self.position()),
+                Event::DocType(_) => self.forbid(Forbidden::Dtd),
+                Event::PI(_) => self.forbid(Forbidden::Instruction),
+                Event::Eof if self.open.is_empty() => return Ok(()),
+                Event::Eof => return Err(self.malformed(from, "an element that is not closed")),
             }
-            Event::Decl(_) => {
-                self.document.has_declaration = true;
-                Ok(())
-            }
-            Event::DocType(_) => {
-                self.document.forbidden = Some("a document type declaration");
-                Ok(())
-            }
-            Event::PI(_) => {
-                self.document.forbidden = Some("a processing instruction");
-                Ok(())
-            }
-            Event::Comment(_) | Event::Eof => Ok(()),
         }
     }
 
-    fn enter(
-        &mut self,
-        reader: &NsReader<&[u8]>,
-        start: &BytesStart<'_>,
-        inside: usize,
-    ) -> Result<(), String> {
-        self.count += 1;
-        if self.open.len() >= DEEPEST || self.count > MOST {
-            return Err("there are more elements than a reply has".to_owned());
+    fn enter(&mut self, from: usize, start: &BytesStart<'_>) -> Result<(), XmlFault> {
+        self.elements += 1;
+        if self.elements > ELEMENTS || self.open.len() >= DEPTH {
+            return Err(XmlFault::Limit);
         }
-        if self.open.is_empty() && !self.document.root.name.is_empty() {
-            return Err("there is a second root element".to_owned());
+        if self.open.is_empty() && self.root.is_some() {
+            return Err(self.malformed(from, "a second root element"));
         }
-        let (namespace, name) = reader.resolver().resolve_element(start.name());
-        let mut element = Element {
-            namespace: namespace_of(&namespace)?,
-            prefix: start.name().prefix().map_or("", |prefix| prefix.into_inner()).to_owned(),
-            name: name.into_inner().to_owned(),
-            inside,
-            ..Element::default()
+        let attributes = self.attributes(from, start)?;
+        let (namespace, name) = self.reader.resolver().resolve_element(start.name());
+        let Some(namespace) = resolved(&namespace) else {
+            return Err(self.malformed(from, "a prefix that is not declared"));
         };
-        for attribute in start.attributes() {
-            let attribute = attribute.map_err(|error| error.to_string())?;
+        let name = name.as_ref().to_owned();
+        let at = self.position();
+        self.open.push(Element {
+            namespace,
+            name,
+            attributes,
+            inner: at..at,
+            ..Element::default()
+        });
+        Ok(())
+    }
+
+    fn attributes(&self, from: usize, start: &BytesStart<'_>) -> Result<Vec<Attribute>, XmlFault> {
+        let mut found = vec![];
+        for (count, attribute) in start.attributes().enumerate() {
+            if count >= ATTRIBUTES {
+                return Err(XmlFault::Limit);
+            }
+            let wrong = || self.malformed(from, "an attribute that is not written as XML asks");
+            let attribute = attribute.map_err(|_position| wrong())?;
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
-            let (namespace, name) = reader.resolver().resolve_attribute(attribute.key);
-            let value = unescape(&attribute.value).map_err(|error| error.to_string())?;
-            element.attributes.push(Attribute {
-                namespace: namespace_of(&namespace)?,
-                name: name.into_inner().to_owned(),
-                value: value.into_owned(),
-            });
-        }
-        for (prefix, namespace) in reader.resolver().bindings() {
-            let prefix = match prefix {
-                PrefixDeclaration::Default => "",
-                PrefixDeclaration::Named(name) => name,
+            let (namespace, name) = self.reader.resolver().resolve_attribute(attribute.key);
+            let namespace = resolved(&namespace).ok_or_else(wrong)?;
+            let value = unescape(&attribute.value).map_err(|_reference| wrong())?.into_owned();
+            let span = match &attribute.value {
+                Cow::Borrowed(raw) => span_of(self.source, raw),
+                Cow::Owned(_) => None,
             };
-            element.scope.push((prefix.to_owned(), namespace.0.to_owned()));
+            let name = name.as_ref().to_owned();
+            let span = span.unwrap_or_else(|| from..self.position());
+            found.push(Attribute { namespace, name, value, span });
         }
-        self.open.push(element);
-        Ok(())
+        Ok(found)
     }
 
-    fn leave(&mut self, end: usize) -> Result<(), String> {
-        let mut element = self.open.pop().ok_or("an end tag without its start")?;
-        self.text.get(element.inside..end).unwrap_or_default().clone_into(&mut element.raw);
+    fn leave(&mut self, end: usize) {
+        let Some(mut element) = self.open.pop() else { return };
+        element.inner.end = end.max(element.inner.start);
+        element.value_namespace = self.namespace_of_value(&element.text);
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
-            None => self.document.root = element,
+            None => self.root = Some(element),
+        }
+    }
+
+    /// The namespace of a text that is a qualified name; the prefixes of the element it stands in are still in force.
+    fn namespace_of_value(&self, text: &str) -> Option<String> {
+        let name = text.trim();
+        if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_whitespace) {
+            return None;
+        }
+        let (namespace, _) = self.reader.resolver().resolve(QName(name), true);
+        resolved(&namespace).filter(|namespace| !namespace.is_empty())
+    }
+
+    fn text(&mut self, from: usize, text: &str) -> Result<(), XmlFault> {
+        if self.open.is_empty() {
+            if text.trim().is_empty() {
+                return Ok(());
+            }
+            return Err(self.malformed(from, "text outside of the root element"));
+        }
+        let raw = self.source.get(from..self.position()).unwrap_or_default();
+        if let Some(open) = self.open.last_mut() {
+            open.has_raw_returns |= raw.contains('\r');
+            open.text.push_str(text);
         }
         Ok(())
     }
 
-    fn write(&mut self, text: &str) -> Result<(), String> {
-        let allowed = |one: char| !matches!(one, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}');
-        if !text.chars().all(allowed) {
-            return Err("there is a character that XML does not allow".to_owned());
-        }
-        match self.open.last_mut() {
-            Some(here) => here.text.push_str(text),
-            None if text.trim().is_empty() => {}
-            None => return Err("there is text outside of the root element".to_owned()),
+    fn reference(&mut self, from: usize, reference: &BytesRef<'_>) -> Result<(), XmlFault> {
+        let character = reference.resolve_char_ref().ok().flatten().filter(|one| is_xml_char(*one));
+        let entity = resolve_predefined_entity(reference);
+        match (self.open.last_mut(), character, entity) {
+            (Some(open), Some(character), _) => open.text.push(character),
+            (Some(open), None, Some(text)) => open.text.push_str(text),
+            _ => return Err(self.malformed(from, "a reference to what XML does not have")),
         }
         Ok(())
     }
 
-    fn done(self) -> Result<Document, String> {
-        if !self.open.is_empty() {
-            return Err("it ends before its root element does".to_owned());
+    fn forbid(&mut self, what: Forbidden) {
+        self.forbidden.get_or_insert(what);
+    }
+
+    fn position(&self) -> usize {
+        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+    }
+
+    /// What the reader stumbled over.
+    fn broken(&self, from: usize) -> XmlFault {
+        let rest = self.source.get(from..).unwrap_or_default();
+        if rest.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<!DOCTYPE")) {
+            return XmlFault::Forbidden(Forbidden::Dtd);
         }
-        if self.document.root.name.is_empty() {
-            return Err("there is no element".to_owned());
-        }
-        Ok(self.document)
+        self.malformed(from, "markup that is not closed, or a bare & or <")
+    }
+
+    fn malformed(&self, at: usize, what: &str) -> XmlFault {
+        malformed(self.source, at, what)
     }
 }
 
-fn namespace_of(found: &ResolveResult<'_>) -> Result<String, String> {
-    match found {
-        ResolveResult::Bound(namespace) => Ok(namespace.0.to_owned()),
-        ResolveResult::Unbound => Ok(String::new()),
-        ResolveResult::Unknown(prefix) => Err(format!("the prefix {prefix} is not declared")),
+fn malformed(source: &str, at: usize, what: &str) -> XmlFault {
+    let before = source.get(..at).unwrap_or(source);
+    let line = before.split('\n').count();
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    XmlFault::Malformed(format!("{what} (line {line}, column {column} of the XML)"))
+}
+
+/// A namespace as text; none when a prefix is not declared.
+fn resolved(namespace: &ResolveResult<'_>) -> Option<String> {
+    match namespace {
+        ResolveResult::Unbound => Some(String::new()),
+        ResolveResult::Bound(namespace) => Some(namespace.as_ref().to_owned()),
+        ResolveResult::Unknown(_) => None,
     }
+}
+
+/// Whether a character may stand in a document. Source: XML 1.0, section 2.2.
+const fn is_xml_char(one: char) -> bool {
+    matches!(one, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Where a part of a text stands in it.
+fn span_of(source: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(source.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    source.get(start..end).map(|_inside| start..end)
 }
 
 #[cfg(test)]
@@ -268,66 +391,100 @@ mod tests {
 
     use super::*;
 
-    fn root(text: &str) -> Element {
-        Document::read(text.as_bytes()).unwrap().root
+    fn read(source: &str) -> Document<'_> {
+        Document::read(source).unwrap()
     }
 
     #[test]
-    fn names_are_resolved_and_texts_joined() {
-        let root = root(
-            "<?xml version=\"1.0\"?>\r\n<a:b xmlns:a=\"urn:a\" xmlns=\"urn:d\" a:x=\"1&amp;2\"><c>1 &lt;&#xD;\r\n<![CDATA[<&>]]></c></a:b>",
+    fn a_tree_holds_what_was_written() {
+        let document = read(
+            "<?xml version=\"1.0\"?>\r\n<a:A xmlns:a=\"urn:a\" xmlns=\"urn:d\" a:x=\"1&amp;2\"><!-- no --><b>c&#xD;d\r\ne</b>\
+             <b xmlns=\"\"><![CDATA[<&>]]> &lt;</b></a:A>\r\n",
         );
+        let [first, second] = document.root.children.as_slice() else { panic!("two children") };
 
-        assert!(root.is("urn:a", "b"));
-        assert_eq!(root.attribute("urn:a", "x"), Some("1&2"));
-        let child = root.child("urn:d", "c").unwrap();
-        assert_eq!(child.text, "1 <\r\n<&>");
-        assert_eq!(child.raw, "1 &lt;&#xD;\r\n<![CDATA[<&>]]>");
-        assert!(child.has_cdata);
-        assert_eq!(
-            (child.bound("a"), child.bound(""), child.bound("q")),
-            (Some("urn:a"), Some("urn:d"), None)
-        );
+        assert!(document.has_declaration && document.forbidden.is_none());
+        assert!(document.root.is("urn:a", "A"));
+        assert_eq!(document.root.attribute("urn:a", "x"), Some("1&2"));
+        assert_eq!(document.source.get(document.comments[0].clone()), Some("<!-- no -->"));
+        assert!(first.is("urn:d", "b") && second.is("", "b"));
+        assert_eq!((first.text.as_str(), first.has_raw_returns), ("c\rd\ne", true));
+        assert_eq!((second.text.as_str(), second.has_cdata), ("<&> <", true));
+        assert_eq!(document.inside(second), "<![CDATA[<&>]]> &lt;");
     }
 
     #[test]
-    fn what_is_not_well_formed_is_refused() {
-        for text in [
+    fn a_text_that_is_a_name_has_the_namespace_of_its_place() {
+        let document = read(
+            "<e xmlns:s=\"urn:one\"><a xmlns:s=\"urn:two\"> s:Receiver </a><a>s:Receiver</a><a>t:Receiver</a><a>Receiver</a>\
+             <a xmlns=\"urn:three\">Receiver</a><a>s:Receiver of it</a></e>",
+        );
+
+        let found: Vec<Option<&str>> =
+            document.root.children.iter().map(|child| child.value_namespace.as_deref()).collect();
+
+        assert_eq!(found, [Some("urn:two"), Some("urn:one"), None, None, Some("urn:three"), None]);
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_told_with_its_place_and_nothing_of_the_text() {
+        for source in [
             "",
             "hello",
             "<a>",
             "<a></b>",
             "<a/><b/>",
-            "<a/>x",
+            "<a/>hello",
             "<x:a/>",
-            "<a>&nbsp;</a>",
+            "<a x:b=''/>",
+            "<a>&hello;</a>",
+            "<a>x & y</a>",
             "<a>&#x0B;</a>",
             "<a>\u{B}</a>",
+            "<a b=1/>",
             "<a b='1' b='2'/>",
+            "<a/><?xml version=\"1.0\"?>",
         ] {
-            assert!(Document::read(text.as_bytes()).is_err(), "{text}");
+            let fault = Document::read(source).unwrap_err();
+            let XmlFault::Malformed(text) = fault else { panic!("{source}: {fault}") };
+            assert!(text.contains("column") && !text.contains("hello"), "{source}: {text}");
         }
-        assert!(Document::read(b"<a>\xFC</a>").is_err());
     }
 
     #[test]
-    fn what_soap_forbids_is_noted() {
-        let read = |text: &str| Document::read(text.as_bytes()).unwrap().forbidden;
+    fn bounds_are_kept() {
+        let attributes = (0..65).fold(String::new(), |text, one| format!("{text} a{one}=''"));
 
-        assert_eq!(read("<a/>"), None);
-        assert_eq!(read("<!DOCTYPE a><a/>"), Some("a document type declaration"));
-        assert_eq!(read("<?x y?><a/>"), Some("a processing instruction"));
+        for source in [
+            "<a>".repeat(65),
+            format!("<a{attributes}/>"),
+            "<a>".to_owned() + &"<b/>".repeat(20_000),
+        ] {
+            assert_eq!(Document::read(&source).unwrap_err(), XmlFault::Limit);
+        }
+        read(&("<a>".repeat(64) + &"</a>".repeat(64)));
+    }
+
+    #[test]
+    fn what_soap_forbids_is_noted_and_outlives_what_cannot_be_read_after_it() {
+        let noted = |source: &str| read(source).forbidden;
+
+        assert_eq!(noted("<a/>"), None);
+        assert_eq!(noted("<!DOCTYPE a><a/>"), Some(Forbidden::Dtd));
+        assert_eq!(noted("<?xml version=\"1.0\"?><?x y?><a/>"), Some(Forbidden::Instruction));
+        for source in ["<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<!DOCTYPE a [", "<!doctype a"]
+        {
+            let fault = Document::read(source).unwrap_err();
+            assert_eq!(fault, XmlFault::Forbidden(Forbidden::Dtd), "{source}");
+        }
     }
 
     proptest! {
         #[test]
-        fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Document::read(&bytes);
-        }
-
-        #[test]
-        fn any_markup_never_panics(text in "[<>/a-c:=\"'&;#x0-9!\\[\\]? -]{0,80}") {
-            let _ = Document::read(text.as_bytes());
+        fn no_markup_panics(text in "[<>/a-c:=\"'&;#x0-9!\\[\\]? -]{0,80}") {
+            if let Ok(document) = Document::read(&text) {
+                prop_assert!(text.contains(document.inside(&document.root)));
+            }
         }
     }
 }

@@ -218,7 +218,7 @@ fn http_cases() -> Vec<Case> {
     let bare = "urn:cdc:iisb:2011:submitSingleMessage";
     let mut bytes = Raw::good();
     bytes.body.insert(60, 0xFF);
-    let deep = format!("{}{}", "<a>".repeat(40), "</a>".repeat(40));
+    let deep = format!("{}{}", "<a>".repeat(70), "</a>".repeat(70));
     vec![
         ("HTTP-TLS", &[], vec![Raw { tls_1_2: true, ..Raw::good() }]),
         ("HTTP-METHOD", &[], vec![Raw { method: "PUT", ..Raw::good() }]),

@@ -22,7 +22,7 @@ pub(super) fn declaration(judged: &Judged<'_>) -> Vec<String> {
 
 pub(super) fn forbidden(judged: &Judged<'_>) -> Vec<String> {
     let Ok(document) = &judged.document else { return vec![] };
-    document.forbidden.iter().map(|what| (*what).to_owned()).collect()
+    document.forbidden.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn envelope(judged: &Judged<'_>) -> Vec<String> {

@@ -85,8 +85,8 @@ fn value_element<'j>(judged: &'j Judged<'_>) -> Option<&'j Element> {
 /// The namespace of the value, when its prefix is declared, and its local name.
 fn qname(value: &Element) -> (Option<&str>, &str) {
     let text = value.text.trim();
-    let (prefix, name) = text.split_once(':').unwrap_or(("", text));
-    (value.bound(prefix), name)
+    let (_, name) = text.split_once(':').unwrap_or(("", text));
+    (value.value_namespace.as_deref(), name)
 }
 
 pub(super) fn value_qname(judged: &Judged<'_>) -> Vec<String> {
@@ -186,7 +186,7 @@ const TRACES: [&str; 8] = [
 
 pub(super) fn trace(judged: &Judged<'_>) -> Vec<String> {
     let Some(fault) = judged.fault() else { return vec![] };
-    let trace = TRACES.into_iter().find(|trace| fault.raw.contains(trace));
+    let trace = TRACES.into_iter().find(|trace| judged.inside(fault).contains(trace));
     unless(trace.is_none(), || format!("{} in the fault", shown(trace.unwrap_or_default())))
 }
 

@@ -114,7 +114,7 @@ pub(super) struct Judged<'j> {
     pub(super) echo: Option<&'j str>,
     pub(super) sender: &'j Sender,
     pub(super) reply: &'j Reply,
-    pub(super) document: Result<Document, String>,
+    pub(super) document: Result<Document<'j>, String>,
     /// What the first fault of the case said, when this is a later one.
     pub(super) first_fault: Option<&'j str>,
 }
@@ -126,6 +126,11 @@ impl Judged<'_> {
 
     fn root(&self) -> Option<&Element> {
         self.document.as_ref().ok().map(|document| &document.root)
+    }
+
+    /// What stands between the tags of an element, as it was written.
+    fn inside(&self, element: &Element) -> &str {
+        self.document.as_ref().map_or("", |document| document.inside(element))
     }
 
     /// The root, when it is an Envelope of whatever version.

@@ -51,11 +51,12 @@ pub(super) fn return_bare(judged: &Judged<'_>) -> Vec<String> {
     let (Some(response), Some(returned)) = (judged.response(), judged.returned()) else {
         return vec![];
     };
-    let literal = response.raw.contains("<return>") || response.raw.contains("<return/>");
+    let raw = judged.inside(response);
+    let literal = raw.contains("<return>") || raw.contains("<return/>");
     unless(literal || returned.namespace != CONTRACT, || {
-        let tag = response.raw.find("return").map_or("", |at| {
-            let from = response.raw.get(..at).and_then(|before| before.rfind('<')).unwrap_or(at);
-            let tag = response.raw.get(from..).unwrap_or_default();
+        let tag = raw.find("return").map_or("", |at| {
+            let from = raw.get(..at).and_then(|before| before.rfind('<')).unwrap_or(at);
+            let tag = raw.get(from..).unwrap_or_default();
             tag.get(..tag.find('>').map_or(tag.len(), |end| end + 1)).unwrap_or_default()
         });
         format!("the tag {}", shown(tag))
@@ -133,7 +134,7 @@ pub(super) fn return_cr(judged: &Judged<'_>) -> Vec<String> {
 
 pub(super) fn return_cr_spelling(judged: &Judged<'_>) -> Vec<String> {
     let Some(returned) = judged.returned() else { return vec![] };
-    unless(!returned.text.contains('\r') || returned.raw.contains("&#xD;"), || {
+    unless(!returned.text.contains('\r') || judged.inside(returned).contains("&#xD;"), || {
         "CR written as another reference than &#xD;".to_owned()
     })
 }

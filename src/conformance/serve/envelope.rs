@@ -1,7 +1,7 @@
 //! The envelope: one of each, in its place, and nothing that the WSDL does not give.
 
 use crate::conformance::serve::rules::{self, Findings};
-use crate::conformance::serve::tree::{Element, XmlFault};
+use crate::conformance::xml::{Document, Element, Forbidden, XmlFault};
 use crate::soap::{NAMESPACE, OperationName, SoapVersion};
 
 /// What an envelope holds, as far as it can be told.
@@ -18,16 +18,30 @@ pub(super) struct Outline<'t> {
 impl Outline<'_> {
     /// The text of an element of the operation; none when it is absent, nil or blank.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let child = self.operation?.child(name)?;
+        let child = self.operation?.child_named(name)?;
         Some(child.text.as_str()).filter(|text| !text.trim().is_empty())
     }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// When it cannot be judged, or holds what no envelope may hold.
+pub(super) fn read(source: &str) -> Result<Document<'_>, XmlFault> {
+    let document = Document::read(source)?;
+    document.forbidden.map_or(Ok(document), |what| Err(XmlFault::Forbidden(what)))
 }
 
 /// A document that is none.
 pub(super) fn judge_fault(fault: &XmlFault, found: &mut Findings) {
     match fault {
-        XmlFault::Dtd => found.add(&rules::XML_DTD, "a document type declaration"),
-        XmlFault::Instruction => found.add(&rules::XML_INSTRUCTION, "a processing instruction"),
+        XmlFault::Forbidden(what) => {
+            let rule = match what {
+                Forbidden::Dtd => &rules::XML_DTD,
+                Forbidden::Instruction => &rules::XML_INSTRUCTION,
+            };
+            found.add(rule, what.to_string());
+        }
         XmlFault::Limit => found.add(&rules::XML_LIMITS, "more than that"),
         XmlFault::Malformed(what) => found.add(&rules::XML_WELL_FORMED, what.clone()),
     }
@@ -158,7 +172,7 @@ fn judge_operation(operation: &Element, name: OperationName, found: &mut Finding
 }
 
 fn judge_echo(operation: &Element, found: &mut Findings) {
-    let what = match operation.child("echoBack") {
+    let what = match operation.child_named("echoBack") {
         None => "no echoBack",
         Some(echo) if echo.is_nil() => "xsi:nil",
         Some(echo) if echo.text.trim().is_empty() && echo.children.is_empty() => "nothing in it",

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use actix_web::HttpRequest;
 
-use crate::conformance::serve::tree::{Document, Element};
+use crate::conformance::xml::{Document, Element};
 use crate::soap::NAMESPACE;
 
 /// Headers that are shown; of the others the name alone.
@@ -48,7 +48,8 @@ pub(super) fn head(request: &HttpRequest, tls: Option<&str>) -> String {
 }
 
 /// The body of a request whose XML could be read.
-pub(super) fn body(source: &str, document: &Document, show_messages: bool) -> String {
+pub(super) fn body(document: &Document<'_>, show_messages: bool) -> String {
+    let source = document.source;
     let mut covers: Vec<_> =
         document.comments.iter().map(|span| (span.clone(), Cover::All)).collect();
     collect(&document.root, false, show_messages, &mut covers);
@@ -188,7 +189,6 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::serve::tree;
 
     #[test]
     fn a_message_is_covered_but_for_its_shape() {
@@ -204,9 +204,9 @@ mod tests {
     fn nothing_of_a_credential_is_shown_wherever_it_stands() {
         let source = "<!-- s3cret --><e xmlns=\"urn:cdc:iisb:2011\" key=\"s3cret\"><username>s3cret</username><passwrod>s3cret</passwrod>\
             <password>s3<b>cret</b></password><facilityID>F1</facilityID><echoBack>hello</echoBack></e>";
-        let document = tree::read(source).unwrap_or_else(|error| panic!("{error:?}"));
+        let document = Document::read(source).unwrap();
 
-        let shown = body(source, &document, true);
+        let shown = body(&document, true);
 
         assert!(!shown.contains("s3") && !shown.contains("cret"), "{shown}");
         assert!(shown.contains("<facilityID>F1</facilityID><echoBack>hello</echoBack>"), "{shown}");

@@ -3,8 +3,8 @@
 use ring::digest;
 
 use crate::conformance::serve::rules::{self, Area, Finding, Findings};
-use crate::conformance::serve::tree::Element;
 use crate::conformance::verdict::{Breach, Weight};
+use crate::conformance::xml::Element;
 use crate::domain::{Diagnostic, Environment, Timestamp};
 use crate::hl7::{Header, Message, MessageKind, Note, ParseError, ProcessingId, Severity, Value};
 use crate::validation::{Catalogue, Policy, ProcessingRules, Validator, check_any_header};

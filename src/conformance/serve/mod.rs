@@ -1,7 +1,7 @@
 //! A service for trials of senders: it judges each call by what was really written, tells what it found, and answers as a
 //! good registry would or as was asked.
 //!
-//! A request is judged by a strict tree of its XML (`tree`, `envelope`), by its headers (`http`), by its message
+//! A request is judged by a strict tree of its XML (`xml`, `envelope`), by its headers (`http`), by its message
 //! (`message`) and by what its client did before (`history`); it is answered (`reply`) by what the tolerant reader of the
 //! service makes of it. `scenario` is what can be asked, `ledger` keeps all calls and the checklist that they fill, `mask`
 //! shows a request without what must not be shown. Nothing is kept but in memory.
@@ -17,7 +17,6 @@ mod message;
 mod reply;
 mod rules;
 mod scenario;
-mod tree;
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -37,6 +36,7 @@ use crate::conformance::serve::message::Profiles;
 use crate::conformance::serve::reply::{Answer, Asked};
 use crate::conformance::serve::rules::Findings;
 use crate::conformance::verdict::Exchange;
+use crate::conformance::xml::Document;
 use crate::domain::{Password, Timestamp};
 use crate::soap::{
     Fault, FaultCode, Limits, MediaType, OperationName, SoapVersion, read_envelope, wsdl,
@@ -226,8 +226,8 @@ impl Trial {
         }
         let source = std::str::from_utf8(body).map(|text| text.trim_start_matches('\u{FEFF}'));
         let document = match source {
-            Ok(source) => match tree::read(source.trim_end_matches('\0')) {
-                Ok(document) => Some((source, document)),
+            Ok(source) => match envelope::read(source.trim_end_matches('\0')) {
+                Ok(document) => Some(document),
                 Err(fault) => {
                     envelope::judge_fault(&fault, &mut found);
                     None
@@ -248,10 +248,10 @@ impl Trial {
         arrival: &Arrival<'_>,
         body: &[u8],
         mut found: Findings,
-        document: Option<&(&str, tree::Document)>,
+        document: Option<&Document<'_>>,
     ) -> Judged {
         let outline = match document {
-            Some((_, document)) => envelope::judge(&document.root, &mut found),
+            Some(document) => envelope::judge(&document.root, &mut found),
             None => Outline::default(),
         };
         http::judge_headers(arrival.request, &outline, &mut found);
@@ -263,7 +263,7 @@ impl Trial {
             now: arrival.now,
         };
         let hl7 = outline.operation.filter(|_| submits);
-        let read = hl7.and_then(|one| profiles.judge(one.child("hl7Message"), &mut found));
+        let read = hl7.and_then(|one| profiles.judge(one.child_named("hl7Message"), &mut found));
         let message = read.as_ref().and_then(|read| read.as_ref().ok());
         let control_id = message.map(message::Read::control_id).unwrap_or_default();
         let sending = message.map(|read| Sending {
@@ -293,7 +293,7 @@ impl Trial {
             self.history.note(&sending, answer.outcome);
         }
         let shown = match document {
-            Some((source, document)) => mask::body(source, document, self.settings.show_messages),
+            Some(document) => mask::body(document, self.settings.show_messages),
             None => {
                 format!("({} bytes, not shown: what cannot be read cannot be masked)", body.len())
             }

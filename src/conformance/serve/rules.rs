@@ -172,7 +172,7 @@ rules! {
         "Leave <?...?> out; the XML declaration alone may stand, at the very beginning.",
         "SOAP 1.2 part 1, 5";
     XML_LIMITS = "XML-LIMITS", Envelope, Error,
-        "at most 32 open elements, 2,000 elements, 64 attributes of one element",
+        "at most 64 open elements, 20,000 elements, 64 attributes of one element",
         "Send nothing but the elements of the WSDL.",
         "NIST Schematron";
     ROOT = "ENV-ROOT", Envelope, Error,
