@@ -1,5 +1,6 @@
 //! The command line: one program with subcommands, its exit codes, and how it speaks.
 
+mod access;
 mod accounts;
 mod admin;
 mod audit;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::app::AppError;
 use crate::config::{Config, ConfigError};
@@ -152,6 +154,19 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+impl Command {
+    /// What drives it.
+    fn runtime(&self) -> Builder {
+        // A client that waits for its peer most of the time loses more by handing work from thread to thread than it gains.
+        if matches!(self, Self::Send(_)) {
+            return Builder::new_current_thread();
+        }
+        let mut several = Builder::new_multi_thread();
+        several.worker_threads(2);
+        several
+    }
+}
+
 /// Runs the program; 0 done, 1 could not be done (of `validate`: an error was found), 2 usage or configuration, 3
 /// unreachable.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -162,14 +177,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(USAGE));
         }
     };
-    let runtime =
-        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                output::problem(&format!("cannot start: {error}"));
-                return ExitCode::from(FAILED);
-            }
-        };
+    let runtime = match program.command.runtime().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::problem(&format!("cannot start: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
     let done = |()| ExitCode::SUCCESS;
     let result = runtime.block_on(async {
         match program.command {

@@ -1,5 +1,6 @@
 //! How commands speak: tables for people, JSON for scripts, problems on standard error.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use clap::ValueEnum;
@@ -28,6 +29,11 @@ pub(super) fn problem(text: &str) {
 /// Says something to standard error that is no problem.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}"); // as above
+}
+
+/// So many of something, for people: `1 message`, `2 messages`.
+pub(super) fn counted<N: Copy + Display + From<u8> + PartialEq>(count: N, one: &str) -> String {
+    if count == N::from(1) { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// Whether standard error is a terminal.

@@ -112,7 +112,7 @@ async fn a_required_case_that_fails_is_exit_code_1_with_what_to_do() {
 async fn a_preset_holds_what_the_command_line_does_not_say() {
     let bench = Bench::new();
     let text = format!(
-        "[preset.ours]\nurl = '{}'\nca = '{}'\nusername = '{}'\npassword-file = 'password.txt'\n\
+        "[preset.ours]\nurl = '{}'\nca = '{}'\nusername = '{}'\npassword_file = 'password.txt'\n\
          facility = 'DE-000001'\nsoap = '1.2'\ncase = ['SOAPCON-2']\nset = ['MSH-6=CAIRBA']\n",
         bench.served.endpoint,
         bench.ca().display(),
@@ -134,6 +134,10 @@ async fn a_preset_holds_what_the_command_line_does_not_say() {
     assert!(output_text(&other).contains("SOAPCON-1"), "the command line goes before");
     assert_eq!(exit_code(&none), 2);
     assert!(error_text(&none).contains("there are ours"), "{}", error_text(&none));
+    std::fs::write(&presets, "[preset.ours]\npasswort = 'password.txt'\n").unwrap();
+    let misspelt = with("ours", &[]);
+    assert_eq!(exit_code(&misspelt), 2);
+    assert!(error_text(&misspelt).contains("`passwort`"), "{}", error_text(&misspelt));
 }
 
 #[tokio::test(flavor = "multi_thread")]

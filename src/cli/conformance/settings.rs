@@ -1,13 +1,14 @@
 //! Where the endpoint is and as whom it is called: from the command line, and from a preset for what that does not say.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::cli::{Failure, password};
+use crate::cli::Failure;
+use crate::cli::access::{self, Access};
 use crate::conformance::{Case, Catalogue, Endpoint, EndpointError, Plan, Sender, Soap, Suite};
 
 /// A group of cases on the command line.
@@ -69,31 +70,11 @@ impl SoapChoice {
 
 /// The endpoint, the account there and what is run; all of it may stand in a preset.
 #[derive(Args, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Settings {
-    #[arg(
-        long,
-        value_name = "URL",
-        help = "Address of the endpoint, such as https://iis.example.gov/IISService"
-    )]
-    url: Option<String>,
-    /// username of the calls; without it the cases that need credentials are skipped
-    #[arg(long, value_name = "NAME")]
-    username: Option<String>,
-    #[arg(long, value_name = "FILE", help = password::HELP)]
-    password_file: Option<PathBuf>,
-    /// facilityID of the calls, and MSH-4
-    #[arg(long, value_name = "ID")]
-    facility: Option<String>,
-    /// PEM file of the authority that the endpoint's certificate is of; without it the system's authorities
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// PEM file of a client certificate, where the endpoint asks for one
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// PEM file of its private key
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    access: Access,
     /// SOAP version [default: both]
     #[arg(long, value_enum)]
     soap: Option<SoapChoice>,
@@ -126,27 +107,18 @@ struct Presets {
 impl Settings {
     /// What the command line does not say is taken from a preset; its paths begin at the folder of its file.
     pub(super) fn with(self, name: &str, file: &Path) -> Result<Self, Failure> {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::usage(format!("--presets {}: {error}", file.display()))
-        };
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
-        // An error of TOML quotes the line; none of this file is a secret, as no key of it takes one.
-        let mut presets: Presets = toml::from_str(&text).map_err(|error| wrong(&error))?;
+        let mut presets: Presets = access::read("--presets", file)?;
         let known: Vec<String> = presets.preset.keys().cloned().collect();
         let preset = presets.preset.remove(name).ok_or_else(|| {
-            wrong(&format!("there is no preset {name:?}; there are {}", known.join(", ")))
+            Failure::usage(format!(
+                "--presets {}: there is no preset {name:?}; there are {}",
+                file.display(),
+                known.join(", ")
+            ))
         })?;
-        let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let at = |path: Option<PathBuf>| path.map(|path| folder.join(path));
         let list = |own: Vec<String>, other| if own.is_empty() { other } else { own };
         Ok(Self {
-            url: self.url.or(preset.url),
-            username: self.username.or(preset.username),
-            password_file: self.password_file.or_else(|| at(preset.password_file)),
-            facility: self.facility.or(preset.facility),
-            ca: self.ca.or_else(|| at(preset.ca)),
-            cert: self.cert.or_else(|| at(preset.cert)),
-            key: self.key.or_else(|| at(preset.key)),
+            access: self.access.or(preset.access, file),
             soap: self.soap.or(preset.soap),
             suite: if self.suite.is_empty() { preset.suite } else { self.suite },
             case: list(self.case, preset.case),
@@ -159,12 +131,11 @@ impl Settings {
 
     /// A client for the endpoint.
     pub(super) fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let url = self.url.as_deref().ok_or_else(|| {
+        let url = self.access.url.as_deref().ok_or_else(|| {
             Failure::usage("--url is missing: the address of the endpoint, here or in a preset")
         })?;
-        let identity = self.cert.as_deref().zip(self.key.as_deref());
         let timeout = Duration::from_secs(self.timeout.unwrap_or(60).max(1));
-        Ok(Endpoint::new(url, self.ca.as_deref(), identity, timeout)?)
+        Ok(Endpoint::new(url, self.access.ca.as_deref(), self.access.identity(), timeout)?)
     }
 
     /// What is run, and as whom.
@@ -189,7 +160,7 @@ impl Settings {
     }
 
     fn sender(&self) -> Result<Option<Sender>, Failure> {
-        let (username, facility) = match (&self.username, &self.facility) {
+        let (username, facility) = match (&self.access.username, &self.access.facility) {
             (None, None) => return Ok(None),
             (Some(username), Some(facility)) => (username, facility),
             (None, Some(_)) => return Err(Failure::usage("--facility needs --username as well")),
@@ -201,7 +172,7 @@ impl Settings {
         };
         let sender = Sender {
             username: username.clone(),
-            password: password::read(self.password_file.as_deref(), username)?,
+            password: self.access.password(username)?,
             facility: facility.clone(),
             edits: self.set.clone(),
         };

@@ -1,6 +1,6 @@
 //! `izportal send`: many messages to one endpoint, unattended.
 
-mod access;
+mod endpoint;
 mod inputs;
 mod report;
 mod watching;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::app::gateway_settings;
 use crate::backends::Peer;
-use crate::cli::send::access::{Access, needed};
+use crate::cli::send::endpoint::{Endpoint, needed};
 use crate::cli::send::inputs::{expanded, sources};
 use crate::cli::send::report::{Ending, hint};
 use crate::cli::{ConfigFile, Failure, UNREACHABLE, output, serve};
@@ -60,7 +60,7 @@ pub(super) struct Send {
     #[arg(value_name = "FILE", conflicts_with = "watch")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    access: Access,
+    endpoint: Endpoint,
     /// File of settings (TOML).
     #[arg(long, value_name = "FILE", help = SETTINGS_HELP)]
     settings: Option<PathBuf>,
@@ -164,7 +164,7 @@ impl From<FolderError> for Failure {
 
 impl Send {
     pub(super) async fn run(mut self) -> Result<ExitCode, Failure> {
-        self.access = std::mem::take(&mut self.access).with(self.settings.as_deref())?;
+        self.endpoint = std::mem::take(&mut self.endpoint).with(self.settings.as_deref())?;
         if let Some(dir) = self.watch.clone() {
             return self.watch(&dir).await;
         }
@@ -175,13 +175,14 @@ impl Send {
             return Ok(code);
         }
         let folder = Folder::open(&place.folder)?;
-        let head = Head::new(&place.url, &place.facility, self.access.soap().word(), place.inputs);
+        let head =
+            Head::new(&place.url, &place.facility, self.endpoint.soap().word(), place.inputs);
         let book = Book::open(&folder, Some(head))?;
         if book.resumed && !self.quiet {
             output::note(&format!(
-                "going on with the run in {}, which knows {} messages",
+                "going on with the run in {}, which knows {}",
                 place.folder.display(),
-                book.messages()
+                output::counted(book.messages(), "message")
             ));
         }
         let stop = async {
@@ -256,8 +257,8 @@ impl Send {
             old.as_ref().map(|old| old.url.as_str()),
             old.as_ref().map(|old| old.facility.as_str()),
         );
-        let url = needed(self.access.url.as_deref().or(old_url), "--url URL")?.to_owned();
-        let facility = self.access.facility.as_deref().or(old_facility);
+        let url = needed(self.endpoint.access.url.as_deref().or(old_url), "--url URL")?.to_owned();
+        let facility = self.endpoint.access.facility.as_deref().or(old_facility);
         let facility = needed(facility, "--facility ID")?.to_owned();
         let inputs = match old {
             Some(old) if self.files.is_empty() => old.inputs,
@@ -268,7 +269,7 @@ impl Send {
 
     fn peer(&self, place: &Place) -> Result<Peer, Failure> {
         let timeout = Duration::from_secs(self.pace.timeout);
-        self.access.peer(&place.url, &place.facility, timeout)
+        self.endpoint.peer(&place.url, &place.facility, timeout)
     }
 
     /// Whether nobody is there at all: who has mistyped an address should not wait for half an hour.

@@ -50,9 +50,9 @@ fn line(now: Progress, total: Option<u64>, window: Option<Window>, took: Duratio
     let mut text = match total {
         Some(total) => {
             let percent = now.done.saturating_mul(100) / total.max(1);
-            format!("{} of {total} messages ({percent} %)", now.done)
+            format!("{} of {} ({percent} %)", now.done, output::counted(total, "message"))
         }
-        None => format!("{} messages", now.done),
+        None => output::counted(now.done, "message"),
     };
     if now.problems > 0 {
         let _ = write!(text, ", {} to look at", now.problems); // writing to a String does not fail
@@ -154,8 +154,8 @@ impl Ending<'_> {
         }
         let (answered, took) = (finished.answered, self.took);
         output::line(&format!(
-            "{} messages in {}; {answered} answered in {} ({} a second) by {}",
-            self.account.messages(),
+            "{} in {}; {answered} answered in {} ({} a second) by {}",
+            output::counted(self.account.messages(), "message"),
             self.folder.display(),
             span(took.as_secs()),
             rate(answered, took),

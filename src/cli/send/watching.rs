@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::cli::send::access::needed;
+use crate::cli::send::endpoint::needed;
 use crate::cli::send::inputs::ARCHIVES;
 use crate::cli::send::{Over, Place, Send};
 use crate::cli::{Failure, input, output, serve};
@@ -19,8 +19,8 @@ impl Send {
     pub(super) async fn watch(&self, dir: &Path) -> Result<ExitCode, Failure> {
         let place = Place {
             folder: PathBuf::new(),
-            url: needed(self.access.url.as_deref(), "--url URL")?.to_owned(),
-            facility: needed(self.access.facility.as_deref(), "--facility ID")?.to_owned(),
+            url: needed(self.endpoint.access.url.as_deref(), "--url URL")?.to_owned(),
+            facility: needed(self.endpoint.access.facility.as_deref(), "--facility ID")?.to_owned(),
             inputs: vec![],
         };
         let plan = self.plan(false)?;
@@ -51,7 +51,7 @@ impl Send {
                 let _ = heard.wait_for(|told| *told).await; // its sender lives as long as we do
             };
             let folder = Folder::open(&watched.current())?;
-            let soap = self.access.soap().word();
+            let soap = self.endpoint.soap().word();
             let head = Head::new(&place.url, &place.facility, soap, inputs);
             let book = Book::open(&folder, Some(head))?;
             let inputs = book.head.inputs.clone();
@@ -98,8 +98,8 @@ impl Send {
         let states: Vec<String> =
             states.map(|state| format!("{} {state}", account.of(*state))).collect();
         self.say(&format!(
-            "{} files archived, {} with problems; messages: {}",
-            settled.archived,
+            "{} archived, {} with problems; messages: {}",
+            output::counted(settled.archived, "file"),
             settled.problems,
             if states.is_empty() { "none".to_owned() } else { states.join(", ") }
         ));

@@ -256,7 +256,8 @@ impl ServeTrial {
         let (done, all) = ledger.progress();
         let (calls, wrong) = (ledger.calls(), ledger.with_errors());
         output::line(&format!(
-            "{calls} calls, {wrong} with errors; {done} of {all} cases of the checklist passed"
+            "{}, {wrong} with errors; {done} of {all} cases of the checklist passed",
+            output::counted(calls, "call")
         ));
         let missing = ledger.missing();
         if !missing.is_empty() {

@@ -1,13 +1,14 @@
 //! Where messages go and as whom: from the command line, a settings file, and for the password never from the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::backends::{Dialect, Peer};
-use crate::cli::{Failure, password};
+use crate::cli::Failure;
+use crate::cli::access::{self, Access};
 use crate::client::{Account, Egress, Reach, client_config};
 use crate::soap::SoapVersion;
 
@@ -37,58 +38,24 @@ impl Soap {
     }
 }
 
-/// The endpoint and the account there.
+/// The endpoint, the account there, and how it is spoken to.
 #[derive(Args, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Access {
-    /// Address of the SOAP service; https only
-    #[arg(long, value_name = "URL")]
-    pub(super) url: Option<String>,
-    /// username of the calls
-    #[arg(long, value_name = "NAME")]
-    username: Option<String>,
-    /// facilityID of the calls
-    #[arg(long, value_name = "ID")]
-    pub(super) facility: Option<String>,
-    /// File that holds the password.
-    #[arg(long, value_name = "FILE", help = password::HELP)]
-    password_file: Option<PathBuf>,
-    /// PEM file of the authority that the service's certificate is of; without it the system's authorities
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// PEM file of our client certificate, where the service asks for one
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// PEM file of its private key
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
+pub(super) struct Endpoint {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) access: Access,
     /// SOAP version [default: 1.2]
     #[arg(long, value_enum)]
     soap: Option<Soap>,
 }
 
-impl Access {
+impl Endpoint {
     /// What the command line does not say is taken from a settings file; its paths begin at its folder.
     pub(super) fn with(self, settings: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = settings else { return Ok(self) };
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::usage(format!("--settings {}: {error}", path.display()))
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        // An error of TOML quotes the line; no line of this file is a secret, as no key of it takes one.
-        let file: Self = toml::from_str(&text).map_err(|error| wrong(&error))?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        let at = |path: Option<PathBuf>| path.map(|path| folder.join(path));
-        Ok(Self {
-            url: self.url.or(file.url),
-            username: self.username.or(file.username),
-            facility: self.facility.or(file.facility),
-            password_file: self.password_file.or_else(|| at(file.password_file)),
-            ca: self.ca.or_else(|| at(file.ca)),
-            cert: self.cert.or_else(|| at(file.cert)),
-            key: self.key.or_else(|| at(file.key)),
-            soap: self.soap.or(file.soap),
-        })
+        let file: Self = access::read("--settings", path)?;
+        Ok(Self { access: self.access.or(file.access, path), soap: self.soap.or(file.soap) })
     }
 
     pub(super) fn soap(&self) -> Soap {
@@ -102,12 +69,12 @@ impl Access {
         facility: &str,
         timeout: Duration,
     ) -> Result<Peer, Failure> {
-        let username = needed(self.username.as_deref(), "--username NAME")?;
-        let identity = self.cert.as_deref().zip(self.key.as_deref());
-        let tls = client_config(self.ca.as_deref(), identity).map_err(Failure::usage)?;
+        let username = needed(self.access.username.as_deref(), "--username NAME")?;
+        let tls = client_config(self.access.ca.as_deref(), self.access.identity())
+            .map_err(Failure::usage)?;
         let account = Account {
             username: username.to_owned(),
-            password: password::read(self.password_file.as_deref(), username)?.into(),
+            password: self.access.password(username)?.into(),
             facility_id: facility.to_owned(),
         };
         // Whoever runs this names the address: it may be inside of their own network.
