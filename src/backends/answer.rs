@@ -10,8 +10,8 @@ const LEAST_PREFIX: usize = 20;
 
 /// The acknowledgement of the message `sent`.
 pub(super) fn acknowledgement(answer: String, sent: &str) -> Result<RegistryReply, CallError> {
-    let text = one_message(answer)?;
-    let reply = read(&text)?;
+    let (text, reply) = one_message(answer)?;
+    let reply = reply?;
     is_for(&reply, sent)?;
     let taken = !matches!(reply.verdict(), Verdict::Rejected);
     Ok(RegistryReply { ack_code: reply.code().code().to_owned(), taken, text })
@@ -19,15 +19,18 @@ pub(super) fn acknowledgement(answer: String, sent: &str) -> Result<RegistryRepl
 
 /// The answer to the query `sent`; whoever asked judges it, unless it is for another message.
 pub(super) fn response(answer: String, sent: &str) -> Result<String, CallError> {
-    let text = one_message(answer)?;
-    if let Ok(reply) = read(&text) {
+    let (text, reply) = one_message(answer)?;
+    if let Ok(reply) = reply {
         is_for(&reply, sent)?;
     }
     Ok(text)
 }
 
-fn read(text: &str) -> Result<Reply, CallError> {
-    Reply::read(text.as_bytes()).map_err(|error| {
+/// An answer as far as it acknowledges something.
+type Read = Result<Reply, CallError>;
+
+fn read(message: &Message<'_>) -> Read {
+    Reply::of(message).map_err(|error| {
         CallError::Unreadable(match error {
             ReplyError::NotHl7(_) => Unreadable::NotHl7,
             ReplyError::NoAcknowledgement | ReplyError::UnknownCode => {
@@ -39,13 +42,14 @@ fn read(text: &str) -> Result<Reply, CallError> {
 
 /// An answer of exactly one message is passed on, without the batch around it that some registries put there; more than
 /// one, or none, would break the sender's reader.
-fn one_message(text: String) -> Result<String, CallError> {
+fn one_message(text: String) -> Result<(String, Read), CallError> {
     let no_text = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
     if text.bytes().any(no_text) {
         return Err(CallError::Unreadable(Unreadable::ControlCharacters));
     }
-    match Message::parse(text.as_bytes()) {
-        Ok(_) => Ok(text),
+    let parsed = Message::parse(text.as_bytes()).map(|message| read(&message));
+    match parsed {
+        Ok(reply) => Ok((text, reply)),
         Err(ParseError::SeveralMessages) => Err(CallError::Unreadable(Unreadable::SeveralMessages)),
         Err(ParseError::Batch) => alone_in_batch(&text),
         Err(_) if is_html(&text) => Err(CallError::Unreadable(Unreadable::Html)),
@@ -53,13 +57,16 @@ fn one_message(text: String) -> Result<String, CallError> {
     }
 }
 
-fn alone_in_batch(text: &str) -> Result<String, CallError> {
+fn alone_in_batch(text: &str) -> Result<(String, Read), CallError> {
     let mut parts = split(text.as_bytes()).flatten();
     let several = CallError::Unreadable(Unreadable::SeveralMessages);
     match (parts.next(), parts.next()) {
-        (Some(part), None) => std::str::from_utf8(part.bytes)
-            .map(str::to_owned)
-            .map_err(|_split| CallError::Unreadable(Unreadable::NotHl7)),
+        (Some(part), None) => {
+            let not_hl7 = || CallError::Unreadable(Unreadable::NotHl7);
+            let alone = std::str::from_utf8(part.bytes).map_err(|_split| not_hl7())?;
+            let message = Message::parse(alone.as_bytes()).map_err(|_error| not_hl7())?;
+            Ok((alone.to_owned(), read(&message)))
+        }
         (Some(_), Some(_)) => Err(several),
         _ => Err(CallError::Unreadable(Unreadable::NotHl7)),
     }
@@ -84,9 +91,10 @@ fn is_for(reply: &Reply, sent: &str) -> Result<(), CallError> {
     }
 }
 
-/// MSH-10 of a message.
+/// MSH-10 of a message; what stands behind its first segment is not looked at.
 fn control_id(hl7: &str) -> Option<String> {
-    let message = Message::parse(hl7.as_bytes()).ok()?;
+    let header = hl7.trim_start().split(['\r', '\n']).next()?;
+    let message = Message::parse(header.as_bytes()).ok()?;
     let id = message.segment("MSH")?.field(10).value().text()?;
     Some(String::from_utf8_lossy(id).trim().to_owned())
 }

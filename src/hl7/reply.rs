@@ -67,7 +67,11 @@ impl Reply {
             }
             parsed => parsed,
         };
-        let message = message.map_err(ReplyError::NotHl7)?;
+        Self::of(&message.map_err(ReplyError::NotHl7)?)
+    }
+
+    /// What a message says as an answer.
+    pub fn of(message: &Message<'_>) -> Result<Self, ReplyError> {
         let acknowledgement = message.segment("MSA").ok_or(ReplyError::NoAcknowledgement)?;
         let code = acknowledgement.field(1).component(1).bytes().trim_ascii();
         let code = read_code(code).ok_or(ReplyError::UnknownCode)?;
@@ -80,7 +84,7 @@ impl Reply {
         }
         Ok(Self {
             code,
-            kind: ReplyKind::of(&Header::of(&message)),
+            kind: ReplyKind::of(&Header::of(message)),
             control_id: control_id.map(|id| String::from_utf8_lossy(id).into_owned()),
             worst,
             errors,

@@ -284,21 +284,18 @@ fn patient(message: &Message<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// The text that is sent: each segment ends with CR, whatever the file has. Source: HL7 v2.5.1, 2.3.
 fn text(body: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(body)
-        .map_err(|_other| "it is not UTF-8; convert the file (iconv -f ISO-8859-1 -t UTF-8)")?;
-    let unfit = |one: char| one < ' ' && !matches!(one, '\t' | '\r' | '\n');
-    if let Some(one) = text.chars().find(|one| unfit(*one)) {
-        return Err(format!(
-            "it holds the control character {:#04x}, which SOAP cannot carry",
-            u32::from(one)
-        ));
+    let unfit = |one: &u8| *one < b' ' && !matches!(one, b'\t' | b'\r' | b'\n');
+    if let Some(one) = body.iter().find(|one| unfit(one)) {
+        return Err(format!("it holds the control character {one:#04x}, which SOAP cannot carry"));
     }
-    let mut out = String::with_capacity(text.len() + 1);
-    for segment in text.split(['\r', '\n']).filter(|segment| !segment.is_empty()) {
-        out.push_str(segment);
-        out.push('\r');
+    let mut out = Vec::with_capacity(body.len() + 1);
+    for segment in body.split(|one| matches!(one, b'\r' | b'\n')).filter(|one| !one.is_empty()) {
+        out.extend_from_slice(segment);
+        out.push(b'\r');
     }
-    Ok(out)
+    String::from_utf8(out).map_err(|_other| {
+        "it is not UTF-8; convert the file (iconv -f ISO-8859-1 -t UTF-8)".to_owned()
+    })
 }
 
 #[cfg(test)]
