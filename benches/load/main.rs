@@ -44,7 +44,7 @@ cargo bench --features postgres --bench load -- [--seconds N] [--connections N] 
 
 The queue alone:           cargo bench --bench load -- --only q,l
 The slow region alone:     cargo bench --bench load -- --only s,x
-izportal send alone:       cargo bench --bench load -- --only n,m
+izportal send alone:       cargo bench --bench load -- --only n,o,m
 
 Cases:
 ";
@@ -173,8 +173,9 @@ const OUTAGES: [(&str, &str); 2] = [
 ];
 
 /// What `izportal send` does.
-const SENDS: [(&str, &str); 2] = [
+const SENDS: [(&str, &str); 3] = [
     ("n", "10,000 messages by izportal send, beside the load tool with as many connections"),
+    ("o", "the same, with cores of their own for the service and for who calls it"),
     ("m", "memory of izportal send for 1 GiB of messages, to a fixed reply"),
 ];
 

@@ -34,12 +34,54 @@ pub(crate) fn measure(
     (name, what): (&str, &str),
     connections: usize,
 ) {
-    if name == "n" { rate(runtime, what, connections) } else { memory(what, connections) }
+    match name {
+        "n" => rate(runtime, (name, what), connections, |_service| ()),
+        "o" => rate(runtime, (name, what), connections, Apart::of),
+        _ => memory(what, connections),
+    }
+}
+
+/// The service keeps to the first half of the cores; this process, and what it starts, to the others while this lives.
+struct Apart {
+    cores: usize,
+}
+
+impl Apart {
+    fn of(service: &Service) -> Self {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert!(cores > 1, "there is one core only");
+        keep(service.process(), 0, cores / 2);
+        keep(std::process::id(), cores / 2, cores);
+        Self { cores }
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        keep(std::process::id(), 0, self.cores);
+    }
+}
+
+/// A process keeps to some cores from now on, with all of its threads.
+fn keep(process: u32, from: usize, to: usize) {
+    let kept = Command::new("taskset")
+        .args(["--all-tasks", "--cpu-list", "--pid", &format!("{from}-{}", to - 1)])
+        .arg(process.to_string())
+        .stdout(Stdio::null())
+        .status()
+        .expect("taskset of util-linux");
+    assert!(kept.success());
 }
 
 /// The load tool, `send`, and the load tool again, with as many messages each, against the same service.
-fn rate(runtime: &tokio::runtime::Runtime, what: &str, connections: usize) {
+fn rate<G>(
+    runtime: &tokio::runtime::Runtime,
+    (name, what): (&str, &str),
+    connections: usize,
+    arrange: impl FnOnce(&Service) -> G,
+) {
     let service = Service::serve("accept", 0, None, None);
+    let _arranged = arrange(&service);
     let time = Duration::from_hours(1);
     let plan =
         Plan { connections, time, path: "submit", fresh: false, count: MESSAGES, pace: None };
@@ -57,7 +99,7 @@ fn rate(runtime: &tokio::runtime::Runtime, what: &str, connections: usize) {
     let base = f64::midpoint(before, after);
     let rate = MESSAGES as f64 / sent.sending;
     println!(
-        "n   {rate:>7.0}/s  {:.2} of the load tool's {base:.0}/s ({before:.0} before, {after:.0} after); {:.1} s in all, peak {} MiB, \
+        "{name}   {rate:>7.0}/s  {:.2} of the load tool's {base:.0}/s ({before:.0} before, {after:.0} after); {:.1} s in all, peak {} MiB, \
          {connections} at one time  {what}",
         rate / base,
         sent.all.as_secs_f64(),

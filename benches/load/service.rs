@@ -87,7 +87,7 @@ impl Service {
         let password = dir.path().join("registry-password");
         fs::write(&password, PASSWORD).unwrap();
         format!(
-            "[regions.CAIRBA.test]\nurl = \"https://localhost:{}/IISService\"\nusername = \"GW\"\nfacility_id = \"GW\"\n\
+            "[egress]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\n[regions.CAIRBA.test]\nurl = \"https://localhost:{}/IISService\"\nusername = \"GW\"\nfacility_id = \"GW\"\n\
              password_file = \"{}\"\nca = \"{}\"\n",
             self.port,
             password.display(),
@@ -177,6 +177,11 @@ impl Service {
             _ => Expect::Ack,
         };
         Request { bytes, marks, expect }
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// CPU time of the server so far, in microseconds.
