@@ -16,9 +16,6 @@ const MESSAGES: usize = 10_000;
 /// Messages of the long input, and its length in bytes.
 const LONG: (usize, usize) = (50_000, 1 << 30);
 
-/// What the fixed reply names in MSA-2.
-const FIXED: &str = "L00000000000000";
-
 /// One run of `izportal send`.
 struct Sent {
     /// From its start to its end.
@@ -91,9 +88,7 @@ fn rate<G>(
     let before = load();
     let folder = service.folder();
     let file = folder.join("many.hl7");
-    write(&file, MESSAGES, |number| {
-        (format!("S{number:014}"), format!("S{number:014}"), String::new())
-    });
+    write(&file, MESSAGES, "");
     let sent = send(&service, &file, &folder.join("rate"), connections, MESSAGES);
     let after = load();
     let base = f64::midpoint(before, after);
@@ -115,7 +110,7 @@ fn memory(what: &str, connections: usize) {
     let file = folder.join("long.hl7");
     let (messages, bytes) = LONG;
     let note = "Invented remark. ".repeat(bytes / messages / 17 - 160);
-    write(&file, messages, |number| (FIXED.to_owned(), format!("S{number:014}"), note.clone()));
+    write(&file, messages, &note);
     let length = fs::metadata(&file).unwrap().len();
     let sent = send(&service, &file, &folder.join("memory"), connections, messages);
     println!(
@@ -126,16 +121,13 @@ fn memory(what: &str, connections: usize) {
     );
 }
 
-/// Writes messages; of each its MSH-10, its patient and a text for a note.
-fn write(path: &Path, messages: usize, of: impl Fn(usize) -> (String, String, String)) {
+/// Writes messages, each with an MSH-10 and a patient of its own, and a note unless that is empty.
+fn write(path: &Path, messages: usize, note: &str) {
     let template = include_str!("vxu.hl7").replace('\n', "\r");
-    let (head, rest) = template.split_once('\r').unwrap();
     let mut out = BufWriter::new(File::create(path).unwrap());
     for number in 0..messages {
-        let (id, patient, note) = of(number);
-        let head = head.replace("{{control_id}}", &id);
-        let rest = rest.replace("{{control_id}}", &patient);
-        write!(out, "{head}\r{rest}").unwrap();
+        out.write_all(template.replace("{{control_id}}", &format!("S{number:014}")).as_bytes())
+            .unwrap();
         if !note.is_empty() {
             write!(out, "NTE|1||{note}\r").unwrap();
         }

@@ -300,7 +300,8 @@ pub(crate) fn run_fixed_server(folder: &Path) {
     let files = authority.server_certificate(&["localhost".to_owned()]).unwrap();
     let tls = ServerTls { files, client_ca: None }.config().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let ack = "MSH|^~\\&|IZGATEWAY|CDPH|LOAD|DE-000001|20260101000000+0000||ACK^V04^ACK|1|T|2.5.1|||NE|NE|||||Z23^CDCPHINVS\rMSA|AA|L00000000000000\rERR|||0^Message accepted^HL70357|I||||Message accepted by the Gateway and queued for CAIRBA. Do not send it again.\r";
+    // Without MSA-2 it acknowledges whatever was sent.
+    let ack = "MSH|^~\\&|IZGATEWAY|CDPH|LOAD|DE-000001|20260101000000+0000||ACK^V04^ACK|1|T|2.5.1|||NE|NE|||||Z23^CDCPHINVS\rMSA|AA|\rERR|||0^Message accepted^HL70357|I||||Message accepted by the Gateway and queued for CAIRBA. Do not send it again.\r";
     let reply = web::Bytes::from(izportal::soap::submit_single_message_response(
         SoapVersion::V12,
         ack,

@@ -87,6 +87,22 @@ async fn a_run_reports_in_every_format_and_says_by_its_exit_code_what_came_out()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_named_before_what_follows_from_it() {
+    let bench = Bench::new();
+    let html = bench.path("a.html");
+    let cases = ["--case", "SOAPCON-2", "--soap", "1.2", "--html", &html];
+    let advice = "Look first whether username, password and facility";
+
+    let (_, good, _) = bench.run(&cases);
+    std::fs::write(bench.path("password.txt"), "not-the-password").unwrap();
+    let (code, bad, _) = bench.run(&cases);
+
+    assert_eq!(code, 1, "{bad}");
+    assert!(bad.contains(advice) && !good.contains(advice), "{bad}");
+    assert!(std::fs::read_to_string(&html).unwrap().contains(advice));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_required_case_that_fails_is_exit_code_1_with_what_to_do() {
     let bench = Bench::new();
 

@@ -4,7 +4,7 @@ mod junit;
 mod page;
 mod text;
 
-use crate::conformance::verdict::{CaseResult, Report, Verdict, Weight};
+use crate::conformance::verdict::{Breach, CaseResult, Report, Verdict, Weight};
 
 pub use junit::junit;
 pub use page::html;
@@ -52,6 +52,21 @@ impl Report {
             }
         }
         totals
+    }
+
+    /// What to look at before all else, where one thing may be behind most of what failed.
+    pub fn look_first(&self) -> Option<&'static str> {
+        const ACCOUNT: &str = "A good message was refused with a SecurityFault. Look first whether username, password and \
+            facility are those of an account there; most of what failed may follow from that";
+        let refused = |breach: &Breach| {
+            breach.rule == "RESP-ELEMENT" && breach.found.contains("SecurityFault")
+        };
+        let good = |result: &&CaseResult| matches!(result.case.as_str(), "SOAPCON-2" | "VXU-CHILD");
+        self.results
+            .iter()
+            .filter(good)
+            .any(|result| result.breaches.iter().any(refused))
+            .then_some(ACCOUNT)
     }
 
     /// Whether every required case that was run passed.

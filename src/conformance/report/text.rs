@@ -35,8 +35,11 @@ pub fn text(report: &Report, width: usize, exchanges: bool) -> String {
         }
     }
     skipped(&mut out, report, width);
+    if let Some(advice) = report.look_first() {
+        let _ = writeln!(out, "\n{advice}."); // writing to a String does not fail
+    }
     let seconds = report.millis / 1_000;
-    let _ = writeln!(out, "\n{}; {seconds} s", report.totals().sentence()); // writing to a String does not fail
+    let _ = writeln!(out, "\n{}; {seconds} s", report.totals().sentence()); // as above
     out
 }
 
