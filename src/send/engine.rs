@@ -20,7 +20,7 @@ use crate::domain::{Failure, FailureClass, Timestamp};
 use crate::send::book::{Book, Known, Line, fingerprint_text};
 use crate::send::folder::{Folder, FolderError};
 use crate::send::intake::{self, Found, Source, Taken};
-use crate::send::journal::Journal;
+use crate::send::journal::{Aside, Journal};
 use crate::send::outcome::{State, Told, harmless, words_of};
 use crate::send::plan::{Check, Checked, Finished, Plan, Progress, Stop};
 
@@ -64,8 +64,8 @@ struct Failures {
     not_before: Option<Instant>,
 }
 
-/// An attempt that is over; none: the journal is lost.
-type Over = (Job, Option<Result<RegistryReply, Failure>>);
+/// An attempt that is over.
+type Over = (Job, Result<RegistryReply, Failure>);
 
 /// One run.
 pub struct Engine {
@@ -78,6 +78,8 @@ pub struct Engine {
     delayed: BTreeMap<(Instant, u32), Job>,
     /// Patients of whom a message is on its way, with what waits for it.
     behind: HashMap<u64, VecDeque<Job>>,
+    /// What goes out as soon as the journal says so on disk.
+    starting: Vec<Job>,
     running: JoinSet<Over>,
     held: (usize, usize),
     failures: Failures,
@@ -100,7 +102,7 @@ impl Engine {
         stop: impl Future<Output = ()>,
     ) -> Result<Finished, FolderError> {
         let failed = |cause| FolderError::io(&folder.journal(), cause);
-        let (journal, thread) = Journal::start(folder, book.file().map_err(failed)?);
+        let journal = Journal::new(folder, book.file().map_err(failed)?);
         let one = NonZeroU32::MIN;
         let limiter =
             plan.rate.map(|rate| RateLimiter::direct(Quota::per_second(rate).allow_burst(one)));
@@ -117,6 +119,7 @@ impl Engine {
             ready: VecDeque::new(),
             delayed: BTreeMap::new(),
             behind: HashMap::new(),
+            starting: vec![],
             running: JoinSet::new(),
             held: (0, 0),
             failures: Failures::default(),
@@ -125,15 +128,7 @@ impl Engine {
             finished: Finished::default(),
         };
         engine.work(found, stop).await;
-        let Self { journal, book, mut finished, .. } = engine;
-        drop(journal);
-        match tokio::task::spawn_blocking(move || thread.join()).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => finished.stop = Some(Stop::Journal(error.to_string())),
-            Ok(Err(_)) | Err(_) => {
-                finished.stop = Some(Stop::Journal("its writer broke down".to_owned()));
-            }
-        }
+        let Self { book, mut finished, .. } = engine;
         if finished.stop.is_none() {
             finished.unmet = book.unmet();
         }
@@ -149,13 +144,13 @@ impl Engine {
         let mut reading = true;
         loop {
             let wake = self.begin();
+            self.go();
             if self.running.is_empty() && (self.is_stopped() || (!reading && self.is_idle())) {
                 return;
             }
-            let room = self.held.0 < MOST_HELD && self.held.1 < MOST_BYTES;
             let asleep = wake.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
             tokio::select! {
-                one = found.recv(), if reading && room && !self.is_stopped() => match one {
+                one = found.recv(), if reading && self.has_room() => match one {
                     Some((found, checked)) => self.take_in(found, checked),
                     None => reading = false,
                 },
@@ -163,8 +158,22 @@ impl Engine {
                 () = tokio::time::sleep_until(asleep), if wake.is_some() => {}
                 () = &mut stop, if !self.is_stopped() => self.finished.stop = Some(Stop::Told),
             }
+            // What else is there: one write to the disk serves all of it.
+            while let Some(over) = self.running.try_join_next() {
+                self.settle(over);
+            }
+            for _ in 0..READ_AHEAD {
+                let one = if reading && self.has_room() { found.try_recv().ok() } else { None };
+                let Some((found, checked)) = one else { break };
+                self.take_in(found, checked);
+            }
             self.tell.send_replace(self.progress);
         }
+    }
+
+    /// Whether more is read.
+    const fn has_room(&self) -> bool {
+        !self.is_stopped() && self.held.0 < MOST_HELD && self.held.1 < MOST_BYTES
     }
 
     const fn is_stopped(&self) -> bool {
@@ -185,7 +194,7 @@ impl Engine {
             self.ready.push_back(entry.remove());
         }
         let due = self.delayed.first_key_value().map(|((at, _), _)| *at);
-        while !self.is_stopped() && self.running.len() < self.most() {
+        while !self.is_stopped() && self.running.len() + self.starting.len() < self.most() {
             if self.ready.is_empty() {
                 return due;
             }
@@ -286,19 +295,27 @@ impl Engine {
         self.ready.push_back(job);
     }
 
+    /// An attempt begins with [`Self::go`].
     fn attempt(&mut self, mut job: Job) {
         job.attempts += 1;
         job.begun = Instant::now();
-        let (journal, peer) = (self.journal.clone(), Arc::clone(&self.peer));
-        let mut line = vec![];
-        Line::Sending { m: job.m, at: Timestamp::now() }.write(&mut line);
-        self.running.spawn(async move {
-            if journal.written(line).await.is_err() {
-                return (job, None);
-            }
-            let result = peer.send(&job.text).await;
-            (job, Some(result))
-        });
+        self.journal.line(&Line::Sending { m: job.m, at: Timestamp::now() });
+        self.starting.push(job);
+    }
+
+    /// Puts on disk what has happened and what is about to; then, and only then, the messages go out.
+    fn go(&mut self) {
+        if let Err(error) = self.journal.save() {
+            self.finished.stop = Some(Stop::Journal(error.to_string()));
+            return self.starting.clear();
+        }
+        for job in self.starting.drain(..) {
+            let peer = Arc::clone(&self.peer);
+            self.running.spawn(async move {
+                let result = peer.send(&job.text).await;
+                (job, result)
+            });
+        }
     }
 
     /// What an attempt leads to: the one place where classes of failure become deeds.
@@ -309,13 +326,12 @@ impl Engine {
             return;
         };
         match result {
-            None => self.finished.stop = Some(Stop::Journal(String::new())),
-            Some(Ok(reply)) => {
+            Ok(reply) => {
                 self.answered();
                 self.reply(&job, reply);
                 self.release(&job);
             }
-            Some(Err(failure)) => match failure.class {
+            Err(failure) => match failure.class {
                 FailureClass::Sender => {
                     self.answered();
                     self.problem(&job, State::Unsendable, &failure.text, &failure.text);
@@ -351,7 +367,7 @@ impl Engine {
                 job.place,
                 words_of(&reply.text).join("\n")
             );
-            self.journal.problem(job.name.clone(), job.text.to_string(), reason);
+            self.put_aside(job, reason);
         }
         self.journal.keep(job.m, reply.text);
         self.ended(job, told.state, told.code, "", told.errors);
@@ -423,7 +439,7 @@ impl Engine {
     }
 
     /// The journal hears of a message before anything is done about it.
-    fn found(&self, m: u32, taken: &Taken) {
+    fn found(&mut self, m: u32, taken: &Taken) {
         let line = Line::Found {
             m,
             source: taken.source.to_string(),
@@ -435,18 +451,18 @@ impl Engine {
             site: taken.site.clone(),
             sha256: fingerprint_text(&taken.fingerprint),
         };
-        self.write(&line);
+        self.journal.line(&line);
     }
 
-    fn not_sent(&self, job: &Job, failure: &Failure) {
+    fn not_sent(&mut self, job: &Job, failure: &Failure) {
         let why = failure.text.clone();
-        self.write(&Line::NotSent { m: job.m, why, at: Timestamp::now() });
+        self.journal.line(&Line::NotSent { m: job.m, why, at: Timestamp::now() });
     }
 
     /// A message that somebody must look at, and that was not sent or not taken.
     fn problem(&mut self, job: &Job, state: State, why: &str, reason: &str) {
         let reason = format!("{state}: {}\n\n{}\n", job.place, reason.trim_end());
-        self.journal.problem(job.name.clone(), job.text.to_string(), reason);
+        self.put_aside(job, reason);
         self.ended(job, state, String::new(), why, vec![]);
     }
 
@@ -454,13 +470,12 @@ impl Engine {
         self.progress.done += 1;
         self.progress.problems += u64::from(!state.is_taken());
         let (why, at) = (harmless(why), Timestamp::now());
-        self.write(&Line::Ended { m: job.m, state, msa, why, errors, at });
+        self.journal.line(&Line::Ended { m: job.m, state, msa, why, errors, at });
     }
 
-    fn write(&self, line: &Line) {
-        let mut text = vec![];
-        line.write(&mut text);
-        self.journal.write(text);
+    fn put_aside(&mut self, job: &Job, reason: String) {
+        let (name, text) = (job.name.clone(), job.text.to_string());
+        self.journal.put_aside(Aside { name, text, reason });
     }
 }
 

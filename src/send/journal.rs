@@ -1,134 +1,141 @@
-//! Writing down: one thread appends to the journal and keeps acknowledgements and problems, many lines at a time.
+//! Writing down: what is to be kept is gathered, and put on disk many lines at a time, before the next messages are sent.
+//!
+//! It is written in the thread that sends. Nothing may go out before it is on disk anyway, and the way to another thread and
+//! back takes longer on a busy machine than the write.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::mem;
 use std::path::PathBuf;
-use std::thread::JoinHandle;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
-
+use crate::send::book::Line;
 use crate::send::folder::{Folder, private_file, private_folder};
-
-/// Orders that are carried out together, at most.
-const GROUP: usize = 1_000;
 
 /// Messages whose acknowledgements share a file.
 pub(super) const SHARED: u32 = 1_000;
 
-/// Something that is to be kept.
-enum Order {
-    /// Lines of the journal; who asks is told once they are on disk.
-    Lines(Vec<u8>, Option<oneshot::Sender<()>>),
-    /// The acknowledgement of a message.
-    Acknowledgement(u32, String),
-    /// A message that somebody must look at: the name of its files, its text, the reason.
-    Problem(String, String, String),
+/// A message that somebody must look at.
+pub(super) struct Aside {
+    /// The name of its files, without their endings.
+    pub(super) name: String,
+    /// The message.
+    pub(super) text: String,
+    /// What is wrong with it.
+    pub(super) reason: String,
 }
 
-/// The journal could not be written; the run ends.
-#[derive(Debug)]
-pub(super) struct Lost;
-
-/// The way to the thread that writes. Nobody else writes; what is ordered first is written first.
-#[derive(Clone)]
-pub(super) struct Journal(UnboundedSender<Order>);
+/// What is kept of a run. Nobody else writes it.
+pub(super) struct Journal {
+    file: File,
+    acknowledgements: PathBuf,
+    problems: PathBuf,
+    /// The file of acknowledgements that was written last, by the number of what it holds.
+    open: Option<(u32, File)>,
+    /// Lines that are not written yet.
+    lines: Vec<u8>,
+    /// Acknowledgements that are not written yet, by message.
+    kept: Vec<(u32, String)>,
+    /// Messages that are not put aside yet.
+    aside: Vec<Aside>,
+    /// Whether a write has failed: what stands at the end is not known, so nothing is written behind it.
+    lost: bool,
+}
 
 impl Journal {
-    /// Starts the thread; it ends when no way to it is left, and gives what went wrong.
-    pub(super) fn start(folder: &Folder, file: File) -> (Self, JoinHandle<io::Result<()>>) {
-        let (sender, orders) = unbounded_channel();
-        let mut writer = Writer {
+    /// The journal of a folder; `file` is where its lines go.
+    pub(super) fn new(folder: &Folder, file: File) -> Self {
+        Self {
             file,
             acknowledgements: folder.acknowledgements(),
             problems: folder.problems(),
             open: None,
-        };
-        (Self(sender), std::thread::spawn(move || writer.run(orders)))
+            lines: vec![],
+            kept: vec![],
+            aside: vec![],
+            lost: false,
+        }
     }
 
-    /// Writes lines; back when they are on disk.
-    pub(super) async fn written(&self, lines: Vec<u8>) -> Result<(), Lost> {
-        let (done, told) = oneshot::channel();
-        self.0.send(Order::Lines(lines, Some(done))).map_err(|_ended| Lost)?;
-        told.await.map_err(|_dropped| Lost)
+    /// A line, for the next [`Journal::save`].
+    pub(super) fn line(&mut self, line: &Line) {
+        line.write(&mut self.lines);
     }
 
-    /// Writes lines soon.
-    pub(super) fn write(&self, lines: Vec<u8>) {
-        self.order(Order::Lines(lines, None));
+    /// The acknowledgement of a message, for the next [`Journal::save`].
+    pub(super) fn keep(&mut self, m: u32, text: String) {
+        self.kept.push((m, text));
     }
 
-    /// Keeps the acknowledgement of a message.
-    pub(super) fn keep(&self, m: u32, text: String) {
-        self.order(Order::Acknowledgement(m, text));
+    /// A message that somebody must look at, for the next [`Journal::save`].
+    pub(super) fn put_aside(&mut self, aside: Aside) {
+        self.aside.push(aside);
     }
 
-    /// Keeps a message that somebody must look at.
-    pub(super) fn problem(&self, name: String, text: String, reason: String) {
-        self.order(Order::Problem(name, text, reason));
+    /// Writes what was gathered; the lines are on disk after it, and say nothing that is not kept beside them.
+    ///
+    /// # Errors
+    /// When something cannot be written. Nothing more is written afterwards.
+    pub(super) fn save(&mut self) -> io::Result<()> {
+        let (lines, kept, aside) =
+            (mem::take(&mut self.lines), mem::take(&mut self.kept), mem::take(&mut self.aside));
+        if self.lost {
+            return Ok(());
+        }
+        let saved = self.save_all(&lines, kept, &aside);
+        self.lost = saved.is_err();
+        self.lines = lines;
+        self.lines.clear();
+        saved
     }
 
-    fn order(&self, order: Order) {
-        let _ = self.0.send(order); // the next one who waits hears that the journal is lost
+    fn save_all(
+        &mut self,
+        lines: &[u8],
+        kept: Vec<(u32, String)>,
+        aside: &[Aside],
+    ) -> io::Result<()> {
+        self.save_kept(kept)?;
+        for one in aside {
+            self.save_aside(one)?;
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all(lines)?;
+        self.file.sync_data()
     }
-}
 
-/// The name of the file that holds the acknowledgement of a message, and of others.
-pub(super) fn acknowledgement_file(m: u32) -> String {
-    let first = m / SHARED * SHARED;
-    format!("{:07}-{:07}.hl7", first.saturating_add(1), first.saturating_add(SHARED))
-}
-
-/// The thread that writes.
-struct Writer {
-    file: File,
-    acknowledgements: PathBuf,
-    problems: PathBuf,
-    /// The file of acknowledgements that was written last.
-    open: Option<(u32, File)>,
-}
-
-impl Writer {
-    /// Carries out orders in groups, each made durable once.
-    fn run(&mut self, mut orders: UnboundedReceiver<Order>) -> io::Result<()> {
-        let (mut group, mut lines, mut waiting) = (vec![], vec![], vec![]);
-        while orders.blocking_recv_many(&mut group, GROUP) > 0 {
-            for order in group.drain(..) {
-                match order {
-                    Order::Lines(text, done) => {
-                        lines.extend_from_slice(&text);
-                        waiting.extend(done);
-                    }
-                    Order::Acknowledgement(m, text) => self.keep(m, &text)?,
-                    Order::Problem(name, text, reason) => self.problem(&name, &text, &reason)?,
-                }
+    fn save_kept(&mut self, kept: Vec<(u32, String)>) -> io::Result<()> {
+        let mut kept = kept.into_iter().peekable();
+        let mut text = String::new();
+        while let Some((m, one)) = kept.next() {
+            text.push_str(&one);
+            if !one.ends_with(['\r', '\n']) {
+                text.push('\r');
             }
-            if !lines.is_empty() {
-                self.file.write_all(&lines)?;
-                self.file.sync_data()?;
-                lines.clear();
-            }
-            for done in waiting.drain(..) {
-                let _ = done.send(()); // who asked may have been stopped
+            let number = m / SHARED;
+            if kept.peek().is_none_or(|(next, _)| next / SHARED != number) {
+                self.acknowledgement_file(m)?.write_all(text.as_bytes())?;
+                text.clear();
             }
         }
         Ok(())
     }
 
-    fn keep(&mut self, m: u32, text: &str) -> io::Result<()> {
+    fn acknowledgement_file(&mut self, m: u32) -> io::Result<&mut File> {
         let number = m / SHARED;
-        if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
-            private_folder(&self.acknowledgements)?;
-            let path = self.acknowledgements.join(acknowledgement_file(m));
-            self.open = Some((number, private_file(&path)?));
-        }
-        let Some((_, file)) = &mut self.open else { return Ok(()) };
-        let end = if text.ends_with(['\r', '\n']) { "" } else { "\r" };
-        file.write_all(format!("{text}{end}").as_bytes())
+        let open = match self.open.take() {
+            Some(open) if open.0 == number => open,
+            _ => {
+                private_folder(&self.acknowledgements)?;
+                (number, private_file(&self.acknowledgements.join(acknowledgement_file(m)))?)
+            }
+        };
+        Ok(&mut self.open.insert(open).1)
     }
 
-    fn problem(&self, name: &str, text: &str, reason: &str) -> io::Result<()> {
+    fn save_aside(&self, aside: &Aside) -> io::Result<()> {
+        let Aside { name, text, reason } = aside;
         private_folder(&self.problems)?;
         for (ending, content) in [("hl7", text), ("reason.txt", reason)] {
             let path = self.problems.join(format!("{name}.{ending}"));
@@ -139,4 +146,10 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The name of the file that holds the acknowledgement of a message, and of others.
+pub(super) fn acknowledgement_file(m: u32) -> String {
+    let first = m / SHARED * SHARED;
+    format!("{:07}-{:07}.hl7", first.saturating_add(1), first.saturating_add(SHARED))
 }

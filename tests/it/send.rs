@@ -67,6 +67,17 @@ impl Desk {
         self.sent(output)
     }
 
+    /// The same where no file can grow beyond so many blocks of 512 bytes, as on a disk that is full by then.
+    pub(crate) async fn send_on_full_disk(&self, blocks: u32, arguments: &[&str]) -> Sent {
+        let own = self.command(arguments);
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited]).arg(own.get_program()).args(own.get_args());
+        command.env_remove("IZPORTAL_PASSWORD").current_dir(self.dir.path()).stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        self.sent(output)
+    }
+
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }

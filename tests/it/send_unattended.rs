@@ -107,6 +107,47 @@ async fn killed_at_any_moment_every_message_arrives_once_or_is_listed() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_a_run_stops_and_goes_on_once_there_is_room() {
+    let registry = ScriptedRegistry::start(Script::Accept);
+    let desk = Desk::with(&registry);
+    let text: String = (0..MESSAGES).map(|message| vxu(&format!("F-{message}"), &[])).collect();
+    desk.file("a.hl7", text);
+
+    let run = ["--out", "run", "--concurrency", "4", "a.hl7"];
+    let stopped = desk.send_on_full_disk(32, &run).await;
+    let sent = registry.count();
+    let resumed = desk.send(&["--resume", "run", "--ambiguous", "resend"]).await;
+    let again = registry.count() - MESSAGES;
+
+    stopped.exits(1);
+    let says = stopped.says();
+    assert!(says.contains("File too large"), "{says}");
+    assert!(says.contains("izportal send --resume run goes on"), "{says}");
+    assert!((1..MESSAGES).contains(&sent), "{sent}");
+    resumed.exits(0);
+    assert!(resumed.states("run").values().all(|state| state == "accepted"));
+    assert!(again <= 4, "{again}: what was under way when the disk was full, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_results_cannot_be_written_says_how_it_goes_on() {
+    let registry = ScriptedRegistry::start(Script::Accept);
+    let desk = Desk::with(&registry);
+    desk.file("a.hl7", vxu("R-1", &[]));
+    let results = desk.dir.path().join("run/results.csv");
+    std::fs::create_dir_all(results.join("in-the-way")).unwrap();
+
+    let broken = desk.send(&["--out", "run", "a.hl7"]).await;
+    std::fs::remove_dir_all(&results).unwrap();
+    let resumed = desk.send(&["--resume", "run"]).await;
+
+    broken.exits(1);
+    assert!(broken.says().contains("izportal send --resume run goes on"), "{}", broken.says());
+    resumed.exits(0);
+    assert_eq!(registry.count(), 1, "not sent again");
+}
+
 /// How often the Gateway has taken each message.
 fn received(app: &TestApp) -> HashMap<String, usize> {
     let mut received = HashMap::new();

@@ -226,8 +226,19 @@ impl Send {
         let finished = Engine::run(folder, book, sources, how, tell, stop).await?;
         let took = begun.elapsed();
         let _ = teller.await; // it tells and decides nothing
-        let account = account(folder)?;
+        let account = account(folder).map_err(|error| self.unaccounted(folder, &error))?;
         Ok(Over { finished, account, total, took })
+    }
+
+    /// What is said when not even the results can be written, as on a full disk.
+    fn unaccounted(&self, folder: &Folder, error: &FolderError) -> Failure {
+        let again = match &self.watch {
+            Some(dir) => format!("izportal send --watch {}", dir.display()),
+            None => format!("izportal send --resume {}", folder.path().display()),
+        };
+        Failure::failed(format!(
+            "{error}; the run is not accounted for yet. Once that is mended, {again} goes on; nothing that the journal knows an answer to is sent again."
+        ))
     }
 
     /// Says how a run ended; gives its exit code.
